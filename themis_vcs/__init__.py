@@ -1,0 +1,92 @@
+"""themis: reproducible evaluation of language models on a content-addressed artifact store.
+
+Everything that a user imports comes from here. Names are imported when they are first asked for, so that
+`import themis_vcs` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from themis_vcs.catalog.readers import read_dataset as read_dataset
+    from themis_vcs.errors import ThemisError as ThemisError
+    from themis_vcs.evaluation.dataset import Case as Case
+    from themis_vcs.evaluation.dataset import Dataset as Dataset
+    from themis_vcs.evaluation.decorators import generator as generator
+    from themis_vcs.evaluation.decorators import judge_model as judge_model
+    from themis_vcs.evaluation.decorators import metric as metric
+    from themis_vcs.evaluation.decorators import parser as parser
+    from themis_vcs.evaluation.decorators import reducer as reducer
+    from themis_vcs.evaluation.decorators import selector as selector
+    from themis_vcs.evaluation.judging import AggregationResult as AggregationResult
+    from themis_vcs.evaluation.judging import EvaluationExecution as EvaluationExecution
+    from themis_vcs.evaluation.judging import JudgeCall as JudgeCall
+    from themis_vcs.evaluation.judging import JudgeResponse as JudgeResponse
+    from themis_vcs.evaluation.judging import ParsedJudgment as ParsedJudgment
+    from themis_vcs.evaluation.judging import RenderedJudgePrompt as RenderedJudgePrompt
+    from themis_vcs.evaluation.prompt import PromptSpec as PromptSpec
+    from themis_vcs.evaluation.results import GenerationResult as GenerationResult
+    from themis_vcs.evaluation.results import Message as Message
+    from themis_vcs.evaluation.results import ParsedOutput as ParsedOutput
+    from themis_vcs.evaluation.results import ReducedCandidate as ReducedCandidate
+    from themis_vcs.evaluation.results import Score as Score
+    from themis_vcs.evaluation.results import ScoreError as ScoreError
+    from themis_vcs.evaluation.results import TraceStep as TraceStep
+    from themis_vcs.pipeline.config import EvaluationConfig as EvaluationConfig
+    from themis_vcs.pipeline.config import GenerationConfig as GenerationConfig
+    from themis_vcs.pipeline.config import RuntimeConfig as RuntimeConfig
+    from themis_vcs.pipeline.config import StorageConfig as StorageConfig
+    from themis_vcs.pipeline.configfile import load_experiment as load_experiment
+    from themis_vcs.pipeline.evaluate import evaluate as evaluate
+    from themis_vcs.pipeline.experiment import Experiment as Experiment
+    from themis_vcs.pipeline.result import RunResult as RunResult
+    from themis_vcs.pipeline.stores import InMemoryRunStore as InMemoryRunStore
+    from themis_vcs.pipeline.stores import LmdbRunStore as LmdbRunStore
+    from themis_vcs.store.repository import Repository as Repository
+
+_HOMES = {
+    "catalog.readers": ("read_dataset",),
+    "errors": ("ThemisError",),
+    "evaluation.dataset": ("Case", "Dataset"),
+    "evaluation.decorators": ("generator", "judge_model", "metric", "parser", "reducer", "selector"),
+    "evaluation.judging": (
+        "AggregationResult",
+        "EvaluationExecution",
+        "JudgeCall",
+        "JudgeResponse",
+        "ParsedJudgment",
+        "RenderedJudgePrompt",
+    ),
+    "evaluation.prompt": ("PromptSpec",),
+    "evaluation.results": (
+        "GenerationResult",
+        "Message",
+        "ParsedOutput",
+        "ReducedCandidate",
+        "Score",
+        "ScoreError",
+        "TraceStep",
+    ),
+    "pipeline.config": ("EvaluationConfig", "GenerationConfig", "RuntimeConfig", "StorageConfig"),
+    "pipeline.configfile": ("load_experiment",),
+    "pipeline.evaluate": ("evaluate",),
+    "pipeline.experiment": ("Experiment",),
+    "pipeline.result": ("RunResult",),
+    "pipeline.stores": ("InMemoryRunStore", "LmdbRunStore"),
+    "store.repository": ("Repository",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

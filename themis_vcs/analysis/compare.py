@@ -1,0 +1,187 @@
+"""Two runs beside each other: what was configured, what each stage holds, and which cases score differently."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from themis_vcs.analysis.changes import EntryChanges, RunChanges, changes, entry_changes
+from themis_vcs.analysis.excerpt import excerpt
+from themis_vcs.analysis.lookup import Located, stages_of
+from themis_vcs.analysis.metrics import Failure, MetricMean, case_score, metric_means
+from themis_vcs.analysis.reading import Reader
+from themis_vcs.analysis.steps import step_keys
+from themis_vcs.model import tree
+from themis_vcs.model.objects import Track
+
+_SCORED = ("score", "judge")
+
+
+class Side(msgspec.Struct, frozen=True):
+    """One of the two runs; oids in hex."""
+
+    revision: str
+    oid: str
+    run_id: str
+    name: str
+    status: str
+
+
+class TrackChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A component of a stage in both runs. None counts where a run does not have it."""
+
+    stage: str
+    track: str
+    values: EntryChanges
+    old_failed: int | None
+    new_failed: int | None
+
+
+class MetricChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric in both runs. `higher` and `lower` count the cases scored in both whose score went up or down."""
+
+    metric: str
+    old: MetricMean | None
+    new: MetricMean | None
+    higher: int
+    lower: int
+
+
+class Flip(msgspec.Struct, frozen=True, kw_only=True):
+    """A case with another score. None where there is no score; then `old_reason` or `new_reason` may say why."""
+
+    metric: str
+    case: str
+    old: float | None
+    new: float | None
+    old_reason: str | None = None
+    new_reason: str | None = None
+
+
+class ChangedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """A value, other than a score, that is not the same in both runs; None where there is none."""
+
+    stage: str
+    track: str
+    key: str
+    old: str | None
+    new: str | None
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that differs. `flipped` has the largest differences first; `steps` all other values, by stage."""
+
+    old: Side
+    new: Side
+    changes: RunChanges
+    tracks: list[TrackChange]
+    metrics: list[MetricChange]
+    flipped: list[Flip]
+    steps: list[ChangedStep]
+
+
+def compare(reader: Reader, old: tuple[str, Located], new: tuple[str, Located]) -> Comparison:
+    """Compare two runs, each with the revision that named it. Reads only the branches of trees that differ."""
+    pairs = list(_pairs(reader, old[1], new[1]))
+    flipped = [flip for stage, one, other in pairs if stage in _SCORED for flip in _flips(reader, one, other)]
+    means = [metric_means(reader, each.run, reader.size(each.snapshot.identity.cases)) for _, each in (old, new)]
+    return Comparison(
+        old=_side(*old),
+        new=_side(*new),
+        changes=changes(reader, old[1].snapshot, new[1].snapshot),
+        tracks=[_track_change(reader, stage, one, other) for stage, one, other in pairs],
+        metrics=[_metric_change(name, *means, flipped) for name in dict.fromkeys([*means[0], *means[1]])],
+        flipped=sorted(flipped, key=lambda flip: (-_distance(flip), flip.metric, flip.case)),
+        steps=[step for stage, *both in pairs if stage not in _SCORED for step in _changed(reader, stage, *both)],
+    )
+
+
+def _side(revision: str, found: Located) -> Side:
+    run = found.run
+    return Side(revision, found.oid.hex(), run.run_id.hex(), run.name, run.status)
+
+
+def _pairs(reader: Reader, old: Located, new: Located) -> Iterator[tuple[str, Track | None, Track | None]]:
+    """The tracks of both runs. Where a stage has one track in each, they belong together whatever they are called."""
+    before, after = (stages_of(reader.repository, each.run) for each in (old, new))
+    for name in dict.fromkeys([*before, *after]):
+        one, other = ({t.id: t for t in held[name].tracks} if name in held else {} for held in (before, after))
+        if name not in _SCORED and len(one) == len(other) == 1:
+            yield name, *one.values(), *other.values()
+            continue
+        for track in dict.fromkeys([*one, *other]):
+            yield name, one.get(track), other.get(track)
+
+
+def _track_change(reader: Reader, stage: str, old: Track | None, new: Track | None) -> TrackChange:
+    track = new or old
+    assert track is not None
+    return TrackChange(
+        stage=stage,
+        track=track.id,
+        values=entry_changes(reader, *_roots(old, new)),
+        old_failed=reader.size(old.failures) if old else None,
+        new_failed=reader.size(new.failures) if new else None,
+    )
+
+
+def _roots(old: Track | None, new: Track | None) -> tuple[bytes, bytes]:
+    empty = tree.EMPTY[0]
+    return (old.values if old else empty), (new.values if new else empty)
+
+
+def _flips(reader: Reader, old: Track | None, new: Track | None) -> Iterator[Flip]:
+    """The cases of a metric that both runs have and whose score is not the same."""
+    if old is None or new is None:
+        return
+    cases = {_case_of(change.key): None for change in reader.diff(old.values, new.values)}
+    for case in cases:
+        one, other = _score(reader, old, case), _score(reader, new, case)
+        scores = [None if isinstance(each, Failure) else each for each in (one, other)]
+        if scores[0] == scores[1]:
+            continue
+        whys = [f"{each.category}: {each.reason}" if isinstance(each, Failure) else None for each in (one, other)]
+        yield Flip(
+            metric=new.id, case=case, old=scores[0], new=scores[1], old_reason=whys[0], new_reason=whys[1]
+        )
+
+
+def _score(reader: Reader, track: Track, case: str) -> float | Failure:
+    """The score of a case: the mean over its draws that have one."""
+    oids = [oid for key in step_keys(reader, track, case) if (oid := reader.find(track.values, key)) is not None]
+    if not oids:
+        return Failure("missing", "no value")
+    found = [case_score(reader.value(oid)) for oid in oids]
+    scores = [score for score in found if not isinstance(score, Failure)]
+    return math.fsum(scores) / len(scores) if scores else found[0]
+
+
+def _metric_change(
+    name: str, old: dict[str, MetricMean], new: dict[str, MetricMean], flipped: Iterable[Flip]
+) -> MetricChange:
+    counts: dict[bool, int] = defaultdict(int)
+    for flip in flipped:
+        if flip.metric == name and flip.old is not None and flip.new is not None:
+            counts[flip.new > flip.old] += 1
+    return MetricChange(metric=name, old=old.get(name), new=new.get(name), higher=counts[True], lower=counts[False])
+
+
+def _distance(flip: Flip) -> float:
+    return math.inf if flip.old is None or flip.new is None else abs(flip.new - flip.old)
+
+
+def _changed(reader: Reader, stage: str, old: Track | None, new: Track | None) -> Iterator[ChangedStep]:
+    track = new or old
+    assert track is not None
+    found = reader.diff(*_roots(old, new))
+    reader.fetch(oid for change in found for oid in (change.old, change.new) if oid is not None)
+    for change in found:
+        texts = [None if oid is None else excerpt(reader.value(oid)) for oid in (change.old, change.new)]
+        yield ChangedStep(stage=stage, track=track.id, key=change.key, old=texts[0], new=texts[1])
+
+
+def _case_of(key: str) -> str:
+    return key if key.count("/") == 1 else key.rpartition("/")[0]

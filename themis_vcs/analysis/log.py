@@ -1,0 +1,87 @@
+"""How a name came to where it stands: each run with what changed against its parent, and how much was reused."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import msgspec
+
+from themis_vcs.analysis.changes import RunChanges, changes
+from themis_vcs.analysis.moment import moment
+from themis_vcs.analysis.reading import Reader
+from themis_vcs.analysis.summary import Work, work_of
+from themis_vcs.model.objects import Run, Snapshot, Tag
+from themis_vcs.model.oid import Oid
+from themis_vcs.store.repository import Repository
+
+
+class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A run in a line of runs. `changes` are against the first parent; None for a run without one."""
+
+    oid: str
+    run_id: str
+    name: str
+    refs: list[str]
+    time: str
+    who: str
+    reason: str
+    status: str
+    completed_through_stage: str | None
+    parents: list[str]
+    work: dict[str, Work]
+    changes: RunChanges | None
+
+
+def log(reader: Reader, start: Oid) -> Iterator[LogEntry]:
+    """The run at `start` and those that it came from, each once, children before parents."""
+    repository = reader.repository
+    refs = refs_by_target(repository)
+    pending, seen = [start], {start}
+    while pending:
+        oid = pending.pop(0)
+        run = repository.load(oid, Run)
+        yield _entry(reader, oid, run, refs.get(oid, []))
+        fresh = [parent for parent in run.parents if parent not in seen]
+        seen.update(fresh)
+        pending.extend(fresh)
+
+
+def refs_by_target(repository: Repository) -> dict[Oid, list[str]]:
+    """The names and tags that stand at each run, without "names/", tags with "tag: " before them."""
+    found: dict[Oid, list[str]] = defaultdict(list)
+    for ref, oid in repository.refs("names/"):
+        found[oid].append(ref.removeprefix("names/"))
+    for ref, oid in repository.refs("tags/"):
+        found[peeled(repository, oid)].append("tag: " + ref.removeprefix("tags/"))
+    return found
+
+
+def peeled(repository: Repository, oid: Oid) -> Oid:
+    """What a tag names in the end; the oid itself if it is not that of a tag."""
+    while isinstance(tag := repository.get(oid), Tag):
+        oid = tag.target
+    return oid
+
+
+def _entry(reader: Reader, oid: Oid, run: Run, refs: list[str]) -> LogEntry:
+    repository = reader.repository
+    found = None
+    if run.parents:
+        parent = repository.load(run.parents[0], Run)
+        snapshots = (repository.load(each.snapshot, Snapshot) for each in (parent, run))
+        found = changes(reader, *snapshots)
+    return LogEntry(
+        oid=oid.hex(),
+        run_id=run.run_id.hex(),
+        name=run.name,
+        refs=refs,
+        time=moment(run.time),
+        who=run.who,
+        reason=run.reason,
+        status=run.status,
+        completed_through_stage=run.completed_through,
+        parents=[parent.hex() for parent in run.parents],
+        work=work_of(run),
+        changes=found,
+    )

@@ -1,0 +1,116 @@
+"""From what a person types to the run, the stage and the case that it means."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from themis_vcs.analysis.reading import Reader
+from themis_vcs.errors import NotFound, UsageError
+from themis_vcs.model.derivation import STAGES
+from themis_vcs.model.objects import Identity, Run, Snapshot, Stage, Track
+from themis_vcs.model.oid import Oid
+from themis_vcs.model.revision import Revision, parse
+from themis_vcs.model.tree.casekey import quote
+from themis_vcs.store.repository import Repository
+from themis_vcs.store.resolve import resolve
+
+_LOOKED_AT = 5_000
+_INDEX = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Located:
+    """A run with its oid and snapshot, and which `stage` and `case` of it were asked for; the case is as it was typed."""
+
+    oid: Oid
+    run: Run
+    snapshot: Snapshot
+    stage: str | None = None
+    case: str | None = None
+
+
+def locate(repository: Repository, text: str) -> Located:
+    """The run that a revision names, and the part of it. NotFound if it names something else than a run."""
+    revision = parse(text)
+    oid = resolve(repository, str(Revision(revision.base, revision.reflog, revision.ancestors)))
+    run = repository.get(oid)
+    if not isinstance(run, Run):
+        raise NotFound(
+            f"{text} is a {type(run).__name__.lower()}, not a run", hint="`themis show` shows any object"
+        )
+    return Located(oid, run, repository.load(run.snapshot, Snapshot), revision.stage, revision.case)
+
+
+def stages_of(repository: Repository, run: Run) -> dict[str, Stage]:
+    """The stages of a run by name, in order."""
+    stages = (repository.load(oid, Stage) for oid in run.stages)
+    return {stage.name: stage for stage in stages}
+
+
+def stage_of(repository: Repository, run: Run, name: str) -> Stage:
+    """One stage of a run. UsageError if there is no stage of that name, NotFound if the run did not get there."""
+    stages = stages_of(repository, run)
+    if name in stages:
+        return stages[name]
+    if name not in STAGES:
+        near = difflib.get_close_matches(name, STAGES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"the stages are {', '.join(STAGES)}"
+        raise UsageError(f"unknown stage {name!r}", hint=hint)
+    raise NotFound(
+        f"run {run.run_id.hex()[:12]} has no {name} stage",
+        hint=f"it has: {', '.join(stages) or 'none'}; `themis resume` finishes it",
+    )
+
+
+def tracks_of(stage: Stage, wanted: str | None = None) -> list[Track]:
+    """The tracks of a stage, or the one of this component id. NotFound names those that there are."""
+    found = [track for track in stage.tracks if wanted is None or track.id == wanted]
+    if wanted is not None and not found:
+        known = ", ".join(track.id for track in stage.tracks) or "none"
+        raise NotFound(f"no component {wanted} in the {stage.name} stage", hint=f"there are: {known}")
+    return found
+
+
+def find_case(reader: Reader, identity: Identity, text: str) -> tuple[str, int | None]:
+    """The key of a case of a run, and the index of a sample or draw if `text` ends in one.
+
+    `text` is a key as listings print it, DATASET/CASE with the ids as they are, or a case id that only one dataset has.
+    """
+    cases = identity.cases
+    head, _, tail = text.rpartition("/")
+    if reader.find(cases, text) is not None:
+        return text, None
+    if head and _INDEX.fullmatch(tail) and reader.find(cases, head) is not None:
+        return head, int(tail)
+    found = [key for key in dict.fromkeys(_spellings(reader, identity, text)) if reader.find(cases, key) is not None]
+    if len(found) > 1:
+        raise UsageError(f"case {text!r} is in several datasets", hint=f"say which: {', '.join(found)}")
+    if not found:
+        raise NotFound(f"no case {text[:200]!r} in this run", hint=_nearest(reader, cases, text))
+    return found[0], None
+
+
+def datasets_of(reader: Reader, identity: Identity) -> list[str]:
+    """The quoted ids of the datasets of a run, in order."""
+    return [key for key, _ in reader.scan(identity.datasets)]
+
+
+def _spellings(reader: Reader, identity: Identity, text: str) -> Iterator[str]:
+    first, slash, rest = text.partition("/")
+    for dataset in datasets_of(reader, identity):
+        yield f"{dataset}/{quote(text)}"
+        if slash and quote(first) == dataset:
+            yield f"{dataset}/{quote(rest)}"
+
+
+def _nearest(reader: Reader, cases: Oid, text: str) -> str:
+    keys = [key for key, _ in islice(reader.scan(cases), _LOOKED_AT)]
+    near = difflib.get_close_matches(text, keys, n=2, cutoff=0.7)
+    near = near or difflib.get_close_matches(text, [key.partition("/")[2] for key in keys], n=2, cutoff=0.7)
+    return (
+        f"did you mean {' or '.join(near)}?" if near else "`themis ls REV:generate/DATASET` lists the cases"
+    )

@@ -1,0 +1,119 @@
+"""Means of metrics over cases, with the number of cases behind each and a 95 % confidence interval."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from themis_vcs.analysis.reading import Reader
+from themis_vcs.evaluation.judging import EvaluationExecution
+from themis_vcs.evaluation.results import Score, ScoreError
+from themis_vcs.model.objects import Run, Stage, Track
+from themis_vcs.model.oid import Oid
+
+_Z = 1.959963984540054
+_CHUNK = 2_000
+
+
+class MetricMean(msgspec.Struct, frozen=True):
+    """A metric over the cases that have a score. `count` of them were scored, `failed` were not; `ci` is 95 %."""
+
+    mean: float | None
+    count: int
+    failed: int
+    ci: tuple[float, float] | None
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a case has no score."""
+
+    category: str
+    reason: str
+
+
+def case_score(value: Any) -> float | Failure:
+    """The number that a stored score or evaluation gives its case.
+
+    Of an evaluation it is the aggregated value if that is a number, else the mean of its scores.
+    """
+    if isinstance(value, Score):
+        return value.value
+    if isinstance(value, ScoreError):
+        return Failure(value.category, value.reason)
+    if not isinstance(value, EvaluationExecution):
+        return Failure("data_problem", f"{type(value).__name__} is not a score")
+    aggregated = value.aggregation_output.value if value.aggregation_output else None
+    if isinstance(aggregated, int | float) and not isinstance(aggregated, bool):
+        return float(aggregated)
+    if value.scores:
+        return math.fsum(score.value for score in value.scores) / len(value.scores)
+    if value.failures:
+        return Failure(value.failures[0].category, value.failures[0].reason)
+    return Failure("metric_failure", "the workflow gave no score")
+
+
+def metric_means(reader: Reader, run: Run, cases: int) -> dict[str, MetricMean]:
+    """The mean of every metric of a run over its `cases` cases."""
+    return {track.id: track_mean(reader, track, cases) for track in metric_tracks(reader, run)}
+
+
+def metric_tracks(reader: Reader, run: Run) -> Iterator[Track]:
+    """The tracks of a run that hold scores, in order."""
+    for oid in run.stages:
+        stage = reader.repository.load(oid, Stage)
+        if stage.name in ("score", "judge"):
+            yield from stage.tracks
+
+
+def track_mean(reader: Reader, track: Track, cases: int) -> MetricMean:
+    """The mean of one metric. Draws of one case are averaged first, so that every case counts once."""
+    per_case: Counter[tuple[Oid, ...]] = Counter()
+    if track.fanout == 1:
+        per_case.update((oid,) for _, oid in reader.scan(track.values))
+    else:
+        draws: dict[str, list[Oid]] = defaultdict(list)
+        for key, oid in reader.scan(track.values):
+            draws[key.rpartition("/")[0]].append(oid)
+        per_case.update(map(tuple, draws.values()))
+    scores = _scores(reader, {oid for oids in per_case for oid in oids})
+    values: list[float] = []
+    for oids, times in per_case.items():
+        known = [score for oid in oids if (score := scores[oid]) is not None]
+        if known:
+            values.extend([math.fsum(known) / len(known)] * times)
+    return mean_of(values, cases - len(values))
+
+
+def mean_of(values: Sequence[float], failed: int) -> MetricMean:
+    """Mean and 95 % interval: Wilson's score interval for zeros and ones, the normal approximation for other values.
+
+    E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
+    """
+    count = len(values)
+    if not count:
+        return MetricMean(None, 0, failed, None)
+    mean = math.fsum(values) / count
+    if count < 2:
+        return MetricMean(mean, count, failed, None)
+    if set(values) <= {0.0, 1.0}:
+        centre = (mean + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
+        half = _Z * math.sqrt(mean * (1 - mean) / count + _Z**2 / (4 * count**2)) / (1 + _Z**2 / count)
+        return MetricMean(mean, count, failed, (max(0.0, centre - half), min(1.0, centre + half)))
+    half = _Z * math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1) / count)
+    return MetricMean(mean, count, failed, (mean - half, mean + half))
+
+
+def _scores(reader: Reader, oids: set[Oid]) -> dict[Oid, float | None]:
+    scores: dict[Oid, float | None] = {}
+    pending = list(oids)
+    for start in range(0, len(pending), _CHUNK):
+        chunk = pending[start : start + _CHUNK]
+        reader.fetch(chunk)
+        for oid in chunk:
+            found = case_score(reader.value(oid))
+            scores[oid] = None if isinstance(found, Failure) else found
+    return scores

@@ -1,0 +1,69 @@
+"""Where every name of a store stands. Reads run objects only, so it costs the same however large the runs are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from themis_vcs.analysis.moment import moment
+from themis_vcs.errors import NotFound
+from themis_vcs.model.objects import Run, Snapshot
+from themis_vcs.store.repository import Repository
+
+
+class NameStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A name and the run at its head. `failed` has the stages in which steps failed; `code` the git state, if any."""
+
+    name: str
+    oid: str
+    run_id: str
+    status: str
+    completed_through_stage: str | None
+    time: str
+    failed: dict[str, int]
+    code: dict[str, Any] | None
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """A store at a glance. `chosen_by` says which setting named it."""
+
+    store: str
+    chosen_by: str
+    objects: int
+    bytes: int
+    runs: int
+    tags: int
+    names: list[NameStatus]
+
+
+def status(repository: Repository, store: str, chosen_by: str) -> Status:
+    """The names of a store, the newest first."""
+    counts = repository.statistics()
+    heads = [_head(repository, ref.removeprefix("names/"), oid) for ref, oid in repository.refs("names/")]
+    return Status(
+        store=store,
+        chosen_by=chosen_by,
+        objects=counts.objects,
+        bytes=counts.file_bytes,
+        runs=sum(1 for ref, _ in repository.refs("runs/") if ref.endswith("/head")),
+        tags=sum(1 for _ in repository.refs("tags/")),
+        names=sorted(heads, key=lambda head: head.time, reverse=True),
+    )
+
+
+def _head(repository: Repository, name: str, oid: bytes) -> NameStatus:
+    run = repository.get(oid)
+    if not isinstance(run, Run):
+        raise NotFound(f"names/{name} is at a {type(run).__name__.lower()}, not at a run")
+    snapshot = repository.load(run.snapshot, Snapshot)
+    return NameStatus(
+        name=name,
+        oid=oid.hex(),
+        run_id=run.run_id.hex(),
+        status=run.status,
+        completed_through_stage=run.completed_through,
+        time=moment(run.time),
+        failed={stage: counts[2] for stage, counts in run.work.items() if counts[2]},
+        code=snapshot.provenance.get("git"),
+    )

@@ -1,0 +1,98 @@
+"""The building blocks of commands: help that ends with examples, options that many share, commands loaded when called."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any, TypeVar
+
+import click
+
+from themis_vcs.cli.isolation import in_child
+from themis_vcs.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Command(click.Command):
+    """A command whose help ends with examples.
+
+    One that only reads the store runs in a child process, since a damaged file can end a process by a signal.
+    """
+
+    def __init__(
+        self, *args: Any, examples: Sequence[tuple[str, str]] = (), reads: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = list(examples)
+        self.reads = reads
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, each below what it does."""
+        write_examples(self.examples, formatter)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, in a child process where that is wanted."""
+        if self.reads and ctx.obj.isolated:
+            ctx.exit(in_child(lambda: super(Command, self).invoke(ctx), ctx.obj.output))
+        return super().invoke(ctx)
+
+
+class Group(click.Group):
+    """The commands by name, each imported when it is called; `--help` needs none of them."""
+
+    def __init__(
+        self,
+        *args: Any,
+        lazy: Mapping[str, str],
+        examples: Sequence[tuple[str, str]] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.lazy = dict(lazy)
+        self.examples = list(examples)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the commands, in the order of a first use."""
+        return list(self.lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, imported."""
+        if cmd_name not in self.lazy:
+            return None
+        command = import_module(f"themis_vcs.cli.commands.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it; an unknown name gets the nearest one as a hint."""
+        if args[0] not in self.lazy and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], self.lazy, n=2, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else "`themis --help` lists the commands"
+            raise UsageError(f"no such command: {args[0]}", hint=hint)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the names and what each does, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.lazy.items()))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        write_examples(self.examples, formatter)
+
+
+def write_examples(examples: Sequence[tuple[str, str]], formatter: click.HelpFormatter) -> None:
+    """The last section of a help: commands, each below what it does."""
+    if examples:
+        with formatter.section("Examples"):
+            for number, (what, line) in enumerate(examples):
+                formatter.write(("\n" if number else "") + f"  # {what}\n  $ {line}\n")
+
+
+def json_option(what: str = "Print one JSON document instead of text.") -> Callable[[F], F]:
+    """The option `--json`, as the parameter `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help=what)

@@ -1,0 +1,96 @@
+"""From an exception to a message and an exit status: the one place where both are decided."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+
+from themis_vcs.cli.output import Output
+from themis_vcs.errors import ConfigurationError, Corrupt, ThemisError
+
+OK: Final = 0
+FAILURE: Final = 1
+USAGE: Final = 2
+FINDINGS: Final = 3
+INTERRUPTED: Final = 130
+PIPE_CLOSED: Final = 141
+
+
+def exit_status(body: Callable[[], Any], output: Output) -> int:
+    """Run `body` and return the exit status that its outcome stands for; what went wrong is reported on stderr.
+
+    With `--json` among the arguments the report is one line of JSON, `themis.error/1`.
+    """
+    try:
+        status = body()
+        output.flush()
+    except click.exceptions.Exit as done:
+        return _flushed(done.exit_code, output)
+    except BrokenPipeError:
+        return _silenced()
+    except (KeyboardInterrupt, click.Abort):
+        output.note("interrupted")
+        return INTERRUPTED
+    except click.ClickException as error:
+        return _report(output, "usage", error.format_message(), _usage_hint(error), error.exit_code)
+    except ThemisError as error:
+        return _report(output, error.code, error.message, error.hint, error.exit_status, **_details(error))
+    except Exception as error:  # noqa: BLE001
+        return _unforeseen(error, output)
+    return status if isinstance(status, int) else OK
+
+
+def _flushed(status: int, output: Output) -> int:
+    try:
+        output.flush()
+    except BrokenPipeError:
+        return _silenced()
+    return status
+
+
+def _silenced() -> int:
+    """Nobody reads on: say nothing, and let Python's own flush at exit go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    return PIPE_CLOSED
+
+
+def _usage_hint(error: click.ClickException) -> str | None:
+    context = getattr(error, "ctx", None)
+    return f"`{context.command_path} --help` shows how it is used" if context is not None else None
+
+
+def _details(error: ThemisError) -> dict[str, Any]:
+    if isinstance(error, ConfigurationError):
+        return {"problems": [{"path": path, "problem": what} for path, what in error.problems]}
+    if isinstance(error, Corrupt):
+        return {"oid": error.oid.hex() if error.oid is not None else None, "ref": error.ref}
+    return {}
+
+
+def _unforeseen(error: Exception, output: Output) -> int:
+    if os.environ.get("THEMIS_TRACEBACK"):
+        for line in "".join(traceback.format_exception(error)).rstrip().split("\n"):
+            output.note(line)
+    hint = "this is not foreseen; THEMIS_TRACEBACK=1 shows where it happened"
+    return _report(output, "unforeseen", f"{type(error).__name__}: {error}", hint, FAILURE)
+
+
+def _report(output: Output, code: str, message: str, hint: str | None, status: int, **details: Any) -> int:
+    if "--json" in sys.argv[1:]:
+        document = {
+            "schema": "themis.error/1",
+            "code": code,
+            "message": message,
+            "hint": hint,
+            "exit_status": status,
+        }
+        output.error_document({**document, **details})
+    else:
+        output.error(message, hint)
+    return status

@@ -1,0 +1,237 @@
+"""The only module that writes to stdout and stderr: text made harmless, colours, tables, JSON, the live line.
+
+Whatever is printed may have been written by a model, a dataset or a component. Every character that is not printable
+is escaped, save newlines and tabs in a block of text; colours are added afterwards, and only here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, BinaryIO, Final, Literal, NamedTuple, TextIO
+
+Color = Literal["auto", "always", "never"]
+
+_CODES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+_CLEAR: Final = "\r\x1b[K"
+_REFRESH: Final = 0.1
+_STRUCTURAL: Final = re.compile(r"[^\x20-\x7e\n]")
+
+
+class Styled(NamedTuple):
+    """Text in a style: "bold", "dim", "red", "green", "yellow" or "cyan"."""
+
+    text: str
+    style: str
+
+
+Part = str | Styled
+
+
+def bold(text: object) -> Styled:
+    """Text that stands out."""
+    return Styled(str(text), "bold")
+
+
+def dim(text: object) -> Styled:
+    """Text that steps back."""
+    return Styled(str(text), "dim")
+
+
+def colored(text: object, color: str) -> Styled:
+    """Text in a colour."""
+    return Styled(str(text), color)
+
+
+def safe(text: str) -> str:
+    """The text with every character escaped that is not printable, save newlines and tabs."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in "\n\t" else _escaped(each) for each in text)
+
+
+def inline(text: str) -> str:
+    """As `safe`, in one line: newlines and tabs are escaped too."""
+    return safe(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def to_json(value: Any, *, pretty: bool = True) -> str:
+    """A value as JSON whose strings hold only printable characters; the others stand there as JSON's own escapes.
+
+    Bytes become base64, and a number that is not finite null.
+    """
+    import msgspec
+
+    encoded = msgspec.json.encode(value)
+    text = (msgspec.json.format(encoded, indent=2) if pretty else encoded).decode()
+    return _STRUCTURAL.sub(lambda found: found[0] if found[0].isprintable() else _json_escape(found[0]), text)
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
+class Output:
+    """Where a command's results and messages go. stdout carries data; stderr messages and progress."""
+
+    def __init__(
+        self,
+        color: Color = "auto",
+        *,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._stdout, self._stderr, self._environ = stdout, stderr, environ
+        self.color: Color = color
+
+    @property
+    def stdout(self) -> TextIO:
+        return self._stdout or sys.stdout
+
+    @property
+    def stderr(self) -> TextIO:
+        return self._stderr or sys.stderr
+
+    @property
+    def width(self) -> int:
+        """Columns to fit into."""
+        return max(40, shutil.get_terminal_size((80, 24)).columns)
+
+    def line(self, *parts: Part) -> None:
+        """One line of data; newlines and tabs in it are escaped."""
+        self._write(self.stdout, self._rendered(parts, self.stdout) + "\n")
+
+    def block(self, text: str, indent: str = "    ") -> None:
+        """Text of several lines, indented as a whole so that none of its lines can pass for one of ours."""
+        self._write(self.stdout, "".join(f"{indent}{line}\n" for line in safe(text).split("\n")))
+
+    def table(self, rows: Sequence[Sequence[Part]], right: Iterable[int] = (), indent: str = "") -> None:
+        """Rows in columns two spaces apart; the columns in `right` are flushed right. The first row is the heading."""
+        flushed = frozenset(right)
+        widths = [max(len(inline(_text(cell))) for cell in column) for column in zip(*rows, strict=True)]
+        for number, row in enumerate(rows):
+            cells: list[Part] = []
+            for at, cell in enumerate(row):
+                text = inline(_text(cell))
+                padding = " " * (widths[at] - len(text))
+                style = cell.style if isinstance(cell, Styled) else ("dim" if number == 0 else None)
+                shown: Part = Styled(text, style) if style else text
+                last = at == len(row) - 1
+                cells.extend((padding, shown) if at in flushed else (shown, "" if last else padding))
+                cells.append("" if last else "  ")
+            self.line(indent, *cells)
+
+    def json(self, document: Any) -> None:
+        """One JSON document."""
+        self._write_utf8(to_json(document) + "\n")
+
+    def json_line(self, document: Any) -> None:
+        """One line of JSON Lines."""
+        self._write_utf8(to_json(document, pretty=False) + "\n")
+
+    def raw(self, data: bytes) -> None:
+        """Bytes as they are."""
+        self.stdout.flush()
+        _binary(self.stdout).write(data)
+
+    def note(self, *parts: Part) -> None:
+        """A message beside the data."""
+        self._write(self.stderr, self._rendered(parts, self.stderr) + "\n")
+
+    def error(self, message: str, hint: str | None = None) -> None:
+        """What went wrong, and what to do about it. The lines after the first are indented."""
+        first, *others = message.split("\n")
+        self.note(colored("error:", "red"), " ", first)
+        for line in others:
+            self.note("  ", line.removeprefix("  "))
+        if hint:
+            self.note(colored("hint:", "cyan"), " ", hint)
+
+    def error_document(self, document: dict[str, Any]) -> None:
+        """What went wrong, as one line of JSON."""
+        plain = {key: safe(value) if isinstance(value, str) else value for key, value in document.items()}
+        self._write(self.stderr, to_json(plain, pretty=False) + "\n")
+
+    def live(self) -> LiveLine | None:
+        """A line on stderr that is written again and again; None unless stderr is a terminal that can do that."""
+        dumb = self._environ.get("TERM", "") in ("", "dumb")
+        return None if dumb or not self.stderr.isatty() else LiveLine(self)
+
+    def flush(self) -> None:
+        """Hand everything over, so that a closed pipe is noticed here and not at exit."""
+        self.stdout.flush()
+        self.stderr.flush()
+
+    def _rendered(self, parts: Iterable[Part], stream: TextIO) -> str:
+        colors = self._colored(stream)
+        return "".join(
+            f"\x1b[{_CODES[part.style]}m{inline(part.text)}\x1b[0m"
+            if isinstance(part, Styled) and colors and part.text
+            else inline(_text(part))
+            for part in parts
+        )
+
+    def _colored(self, stream: TextIO) -> bool:
+        if self.color != "auto":
+            return self.color == "always"
+        if self._environ.get("NO_COLOR"):
+            return False
+        if self._environ.get("FORCE_COLOR"):
+            return True
+        return stream.isatty() and self._environ.get("TERM", "") not in ("", "dumb")
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        try:
+            stream.write(text)
+        except UnicodeEncodeError:
+            encoding = stream.encoding or "ascii"
+            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+    def _write_utf8(self, text: str) -> None:
+        if (self.stdout.encoding or "").lower().replace("-", "") == "utf8":
+            self.stdout.write(text)
+        else:
+            self.raw(text.encode())
+
+
+class LiveLine:
+    """One line that shows how far something has come. It never wraps, and leaves nothing behind."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._drawn = 0.0
+
+    def show(self, text: str, *, now: bool = False) -> None:
+        """Replace the line, at most ten times a second unless `now`."""
+        moment = time.monotonic()
+        if now or moment - self._drawn >= _REFRESH:
+            self._drawn = moment
+            stream = self._output.stderr
+            stream.write(_CLEAR + inline(text)[: self._output.width - 1])
+            stream.flush()
+
+    def clear(self) -> None:
+        """Take the line away."""
+        self._output.stderr.write(_CLEAR)
+        self._output.stderr.flush()
+
+
+def _text(part: Part) -> str:
+    return part.text if isinstance(part, Styled) else part
+
+
+def _binary(stream: TextIO) -> BinaryIO:
+    return stream.buffer

@@ -1,0 +1,53 @@
+"""What every command gets: the output, and the way to the store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from themis_vcs.cli.output import Output
+
+if TYPE_CHECKING:
+    from themis_vcs.store.repository import Repository
+
+
+@dataclass
+class Session:
+    """One call of the command. `store` is what `--store` named; `isolated` puts reading into a child process."""
+
+    output: Output = field(default_factory=Output)
+    store: Path | None = None
+    isolated: bool = False
+
+    def directory(self, start: Path | None = None) -> Path:
+        """The store's directory: `--store`, else THEMIS_DIR, else found from `start` upwards. NoStore if none."""
+        from themis_vcs.store.discovery import find
+
+        return self.store if self.store is not None else find(start or Path.cwd())
+
+    @property
+    def chosen_by(self) -> str:
+        """Which setting said where the store is."""
+        if self.store is not None:
+            return "--store"
+        return "THEMIS_DIR" if os.environ.get("THEMIS_DIR") else "found from the working directory upwards"
+
+    @contextmanager
+    def reading(self) -> Iterator[Repository]:
+        """The store, open for reading only."""
+        from themis_vcs.store.repository import Repository
+
+        with Repository.open(self.directory(), readonly=True) as repository:
+            yield repository
+
+    @contextmanager
+    def writing(self) -> Iterator[Repository]:
+        """The store, open for reading and writing."""
+        from themis_vcs.store.repository import Repository
+
+        with Repository.open(self.directory()) as repository:
+            yield repository

@@ -1,0 +1,45 @@
+"""Object ids: the BLAKE3 name of an object's canonical bytes, and its text form.
+
+Not responsible for the bytes themselves (`codec`), nor for finding what an abbreviation means (the store).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+from blake3 import blake3
+
+from themis_vcs.errors import UsageError
+
+Oid: TypeAlias = bytes
+"""32 bytes. Its text form is `oid.hex()`: 64 lower-case hexadecimal digits."""
+
+OID_BYTES = 32
+MIN_PREFIX = 4
+CONTEXT = "themis_vcs 2026-11-23 object v1"
+
+_HASHER = blake3(derive_key_context=CONTEXT)
+_HEX = re.compile(r"[0-9a-f]+", re.ASCII)
+
+
+def oid_of(payload: bytes) -> Oid:
+    """Return the id of an object's canonical payload: BLAKE3 in derive-key mode, 32 bytes (OID-1)."""
+    hasher = _HASHER.copy()
+    hasher.update(payload)
+    return hasher.digest()
+
+
+def parse_oid(text: str) -> Oid:
+    """Return the oid that 64 lower-case hexadecimal digits spell; UsageError for any other text (OID-2)."""
+    if len(text) != 2 * OID_BYTES or not _HEX.fullmatch(text):
+        raise UsageError(
+            f"{text[:80]!r} is not an object id",
+            hint="a full id is 64 lower-case hexadecimal digits, as `themis show` prints it",
+        )
+    return bytes.fromhex(text)
+
+
+def is_prefix(text: str) -> bool:
+    """Say whether `text` can abbreviate an oid: 4 to 64 lower-case hexadecimal digits (OID-3)."""
+    return MIN_PREFIX <= len(text) <= 2 * OID_BYTES and _HEX.fullmatch(text) is not None

@@ -1,0 +1,76 @@
+"""Reading datasets into a store: every case a value, and one tree over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from themis_vcs.errors import ConfigurationError, DataError, EncodingError
+from themis_vcs.evaluation.dataset import Dataset
+from themis_vcs.model.objects import Value, dump
+from themis_vcs.model.oid import Oid, oid_of
+from themis_vcs.model.tree.casekey import case_key, quote
+from themis_vcs.pipeline.workspace import Workspace
+
+_CHUNK = 1_000
+
+
+@dataclass(frozen=True)
+class StoredCases:
+    """Roots of the trees of cases and of datasets, and the revision that each dataset names."""
+
+    cases: Oid
+    datasets: Oid
+    revisions: dict[str, str | None]
+
+    @property
+    def roots(self) -> dict[str, Oid]:
+        """The trees by the names that tracks know them by."""
+        return {"cases": self.cases, "datasets": self.datasets}
+
+
+def store_cases(workspace: Workspace, datasets: Sequence[Dataset]) -> StoredCases:
+    """Keep every case that the store does not have yet. DataError names the case that has no canonical encoding."""
+    _check_names(datasets)
+    entries: list[tuple[str, Oid]] = []
+    infos: list[tuple[str, Oid]] = []
+    for dataset in datasets:
+        _store(workspace, dataset, entries)
+        info = {"dataset_id": dataset.dataset_id, "metadata": dataset.metadata}
+        infos.append((quote(dataset.dataset_id), workspace.put(Value("dataset", info))))
+    revisions = {dataset.dataset_id: dataset.revision for dataset in datasets}
+    return StoredCases(workspace.build(sorted(entries)), workspace.build(sorted(infos)), revisions)
+
+
+def _store(workspace: Workspace, dataset: Dataset, entries: list[tuple[str, Oid]]) -> None:
+    chunk: list[tuple[Oid, bytes]] = []
+    for case in dataset.iter_cases():
+        try:
+            payload = dump(Value("case", case))
+        except EncodingError as error:
+            where = f"{dataset.dataset_id}: case {case.case_id!r:.80}"
+            raise DataError(f"{where}: {error.path.removeprefix('$.data')}: {error.reason}") from error
+        oid = oid_of(payload)
+        entries.append((case_key(dataset.dataset_id, case.case_id), oid))
+        chunk.append((oid, payload))
+        if len(chunk) == _CHUNK:
+            _keep(workspace, chunk)
+            chunk = []
+    _keep(workspace, chunk)
+
+
+def _keep(workspace: Workspace, chunk: list[tuple[Oid, bytes]]) -> None:
+    payloads = dict(chunk)
+    for oid in workspace.missing(payloads):
+        workspace.write(oid, payloads[oid], "value:case")
+
+
+def _check_names(datasets: Iterable[Dataset]) -> None:
+    seen: set[str] = set()
+    problems = []
+    for number, dataset in enumerate(datasets):
+        if dataset.dataset_id in seen:
+            problems.append((f"datasets[{number}].dataset_id", f"{dataset.dataset_id!r} is used twice"))
+        seen.add(dataset.dataset_id)
+    if problems:
+        raise ConfigurationError("experiment", problems)

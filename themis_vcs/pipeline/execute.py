@@ -1,0 +1,236 @@
+"""Executing the steps of one planned track and recording what came of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+from themis_vcs.errors import EncodingError
+from themis_vcs.evaluation.secrets import redact
+from themis_vcs.evaluation.values import value_of
+from themis_vcs.model.objects import Step, StepError, Track, Value, dump
+from themis_vcs.model.oid import Oid, oid_of
+from themis_vcs.pipeline.attempts import Chunk
+from themis_vcs.pipeline.config import RuntimeConfig
+from themis_vcs.pipeline.events import Observer, StepFinished
+from themis_vcs.pipeline.plan import CASES, TrackPlan, Work
+from themis_vcs.pipeline.workspace import Workspace
+
+T = TypeVar("T")
+_CHUNK = 512
+_FLUSH_SECONDS = 1.0
+
+
+class Execution:
+    """One track on its way from its plan to its record. `pending` has the steps that a dry run would execute."""
+
+    def __init__(
+        self, workspace: Workspace, plan: TrackPlan, runtime: RuntimeConfig, observer: Observer | None = None
+    ) -> None:
+        self.workspace, self.plan, self.spec, self.runtime = workspace, plan, plan.spec, runtime
+        self.observer = observer
+        self.values: dict[str, Oid | None] = dict.fromkeys(plan.dropped)
+        self.steps: dict[str, Oid | None] = dict.fromkeys(plan.dropped)
+        self.failures: dict[str, Oid | None] = dict.fromkeys(plan.dropped)
+        self.built = 0
+        self.left_out = 0
+        self.pending: list[Work] = []
+        self._label = f"step:{self.spec.stage}"
+        self._flushed = time.monotonic()
+
+    async def run(self) -> None:
+        """Execute what is not on record. A component that fails spoils its own case; a store that fails, the run."""
+        feed = self._feed()
+        if self.workspace.dry:
+            self._postpone(feed)
+            return
+        flusher = asyncio.create_task(self._flush_regularly())
+        try:
+            if self.spec.in_thread:
+                await self._in_chunks(feed)
+            else:
+                await self._concurrently(feed)
+        finally:
+            flusher.cancel()
+
+    def conclude(self) -> Track:
+        """The track as it stands now, its trees kept."""
+        base, spec, workspace = self.plan.base, self.spec, self.workspace
+        if self.plan.complete and base is not None:
+            return base
+        for work in self.plan.work:
+            if work.key not in self.values:
+                self._settle(work.key, None, None, None)
+        roots = {
+            name: workspace.update(getattr(base, name), changes)
+            if base is not None
+            else workspace.build(sorted((key, oid) for key, oid in changes.items() if oid is not None))
+            for name, changes in (("values", self.values), ("steps", self.steps), ("failures", self.failures))
+        }
+        return Track(
+            id=spec.id,
+            component=spec.ref,
+            params=spec.params,
+            fanout=spec.fanout,
+            inputs=[(name, self.plan.roots[name]) for name in spec.inputs],
+            **roots,
+        )
+
+    def _feed(self) -> Iterator[Work]:
+        """The steps to execute. Those on record are taken over on the way, and the inputs of the others are fetched."""
+        force, only = self.plan.force, self.plan.only
+        for chunk in batched(self.plan.work, _CHUNK):
+            misses = []
+            for work, found in zip(
+                chunk, self.workspace.steps([work.derivation for work in chunk]), strict=True
+            ):
+                if found is not None and not (force is not None and force(work.case)):
+                    self._take_over(work, *found)
+                elif only is not None and not only(work.case):
+                    self.left_out += 1
+                    self._settle(work.key, None, None, None)
+                else:
+                    misses.append(work)
+            if not self.workspace.dry:
+                self.workspace.fetch(oid for work in misses for group in work.inputs for oid in group)
+            yield from misses
+
+    def _postpone(self, feed: Iterator[Work]) -> None:
+        for work in feed:
+            self.pending.append(work)
+            self._settle(work.key, None, None, None)
+
+    async def _concurrently(self, feed: Iterator[Work]) -> None:
+        limit = self.runtime.stage_concurrency.get(self.spec.stage, self.runtime.max_concurrent_tasks)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(max(1, min(limit, self.runtime.max_concurrent_tasks, len(self.plan.work)))):
+                    group.create_task(self._worker(feed))
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+    async def _worker(self, feed: Iterator[Work]) -> None:
+        for number, work in enumerate(feed):
+            attempts: list[dict[str, Any]] = []
+            started = time.time_ns()
+            try:
+                result: Any = await self.spec.call(work, self._groups(work), attempts)
+            except Exception as error:  # noqa: BLE001
+                result = error
+            self._finish(work, result, {"started": started, "duration": time.time_ns() - started}, attempts)
+            if number % 32 == 31:
+                await asyncio.sleep(0)
+
+    async def _in_chunks(self, feed: Iterator[Work]) -> None:
+        while chunk := list(islice(feed, _CHUNK)):
+            started = time.time_ns()
+            calls = [_bound(self.spec.call, work, self._groups(work)) for work in chunk]
+            outcomes = await Chunk(calls, self.runtime.timeout).run()
+            for work, result in zip(chunk, outcomes, strict=True):
+                self._finish(work, result, {"started": started}, [])
+
+    def _groups(self, work: Work) -> tuple[tuple[Any, ...], ...]:
+        value = self.workspace.value
+        return tuple(tuple(map(value, group)) for group in work.inputs)
+
+    def _finish(
+        self, work: Work, result: Any, observed: dict[str, Any], attempts: list[dict[str, Any]]
+    ) -> None:
+        if attempts:
+            observed["attempts"] = attempts
+        if not isinstance(result, Exception):
+            try:
+                kind, struct, observations = value_of(result)
+                payload = dump(Value(kind, struct))
+            except (EncodingError, TypeError) as error:
+                result = error
+            else:
+                oid = oid_of(payload)
+                self.workspace.write(oid, payload, f"value:{kind}")
+                step = self._record(work, value=oid, observations={**observed, **observations})
+                self.workspace.repository.record(work.derivation, step)
+                self.built += 1
+                self._settle(work.key, oid, step, None)
+                self._tell(work, "built")
+                return
+        step = self._record(work, error=step_error(result), observations=observed)
+        self._settle(work.key, None, None, step)
+        self._tell(work, "failed", f"{type(result).__name__}: {redact(str(result))}"[:500])
+
+    def _record(self, work: Work, **outcome: Any) -> Oid:
+        step = Step(
+            stage=self.spec.stage,
+            component=self.spec.ref.id,
+            fingerprint=work.fingerprint,
+            params=self.spec.params,
+            inputs=work.oids,
+            case=work.key,
+            seed=work.seed,
+            **outcome,
+        )
+        payload = dump(step)
+        oid = oid_of(payload)
+        self.workspace.write(oid, payload, self._label)
+        return oid
+
+    def _take_over(self, work: Work, oid: Oid, step: Step) -> None:
+        self._settle(work.key, step.value, oid, None)
+        self._tell(work, "reused")
+
+    def _settle(self, key: str, value: Oid | None, step: Oid | None, failure: Oid | None) -> None:
+        self.values[key], self.steps[key], self.failures[key] = value, step, failure
+
+    def _tell(self, work: Work, outcome: str, error: str | None = None) -> None:
+        if self.observer is not None:
+            self.observer(StepFinished(self.spec.stage, self.spec.id, work.key, outcome, error))
+
+    async def _flush_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(_FLUSH_SECONDS)
+            self.workspace.repository.flush()
+
+
+def step_error(error: Exception) -> StepError:
+    """A failure as it is stored: its category, type and message, without secrets."""
+    details = getattr(error, "details", None)
+    category = getattr(error, "category", None)
+    if isinstance(error, EncodingError):
+        category = "invalid_output"
+    return StepError(
+        category=category if isinstance(category, str) else "component_failure",
+        type=type(error).__name__,
+        message=redact(_plain(str(error))[:4_000]),
+        retryable=bool(getattr(error, "retryable", False)),
+        details=details if isinstance(details, dict) else {},
+    )
+
+
+def outcomes(execution: Execution, track: Track) -> Counter[str]:
+    """How many steps of a concluded track were built, reused, failed or blocked by a failure upstream."""
+    size = execution.workspace.size
+    values, failed = size(track.values), size(track.failures)
+    wanted = size(execution.plan.roots[CASES]) * track.fanout
+    return Counter(
+        built=execution.built,
+        reused=values - execution.built,
+        failed=failed,
+        blocked=wanted - values - failed,
+    )
+
+
+def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Consecutive slices of at most `size` items."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _bound(call: Any, work: Work, groups: tuple[tuple[Any, ...], ...]) -> Any:
+    return lambda: call(work, groups, [])
+
+
+def _plain(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

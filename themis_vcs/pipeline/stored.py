@@ -1,0 +1,177 @@
+"""Continuing a stored run without its experiment file: the components are made again from what the run recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Any
+
+from themis_vcs.catalog import registry
+from themis_vcs.errors import ConfigurationError, ThemisError, UsageError
+from themis_vcs.evaluation.component import component_id, describe
+from themis_vcs.model.derivation import STAGES
+from themis_vcs.model.objects import Run, Snapshot
+from themis_vcs.pipeline import snapshot as snapshots
+from themis_vcs.pipeline.cases import StoredCases
+from themis_vcs.pipeline.config import RuntimeConfig
+from themis_vcs.pipeline.events import Observer
+from themis_vcs.pipeline.experiment import Retry, Selection, replay_job
+from themis_vcs.pipeline.provenance import capture
+from themis_vcs.pipeline.result import RunResult
+from themis_vcs.pipeline.run import Job, carry_out, check_stage
+from themis_vcs.pipeline.stores import load_run
+from themis_vcs.pipeline.tracks import Components
+from themis_vcs.pipeline.workspace import Workspace
+from themis_vcs.store.repository import Repository
+from themis_vcs.store.resolve import resolve
+
+
+async def resume_async(
+    repository: Repository,
+    revision: str,
+    *,
+    name: str | None = None,
+    until_stage: str = STAGES[-1],
+    trust_code: bool = False,
+    runtime: RuntimeConfig | None = None,
+    on_event: Observer | None = None,
+    retry: Retry = "failed",
+    dry_run: bool = False,
+) -> RunResult:
+    """Finish a stored run with the components that it was begun with.
+
+    ConfigurationError if a component cannot be made again, or its code has changed since; UsageError if one of them
+    is somebody's own code and the run was not begun in this store, unless `trust_code`.
+    """
+    check_stage(until_stage)
+    run, stored = load_run(repository, resolve(repository, revision))
+    components = stored_components(repository, run, stored, STAGES, trust_code=trust_code, unchanged=True)
+    identity = stored.identity
+    workspace = Workspace(repository, dry=dry_run)
+    job = Job(
+        name=name or line_of(repository, run, revision),
+        identity=identity,
+        provenance=lambda: stored.provenance,
+        cases=StoredCases(identity.cases, identity.datasets, identity.revisions),
+        components=components,
+        settings=snapshots.stored_settings(identity),
+        until=until_stage,
+        retry_failed=retry == "failed",
+        reason="resume",
+    )
+    return await carry_out(workspace, job, runtime or RuntimeConfig(), on_event)
+
+
+async def replay_stored_async(
+    repository: Repository,
+    revision: str,
+    selection: Selection,
+    *,
+    name: str | None = None,
+    repeats: int | None = None,
+    trust_code: bool = False,
+    runtime: RuntimeConfig | None = None,
+    on_event: Observer | None = None,
+    retry: Retry = "failed",
+    dry_run: bool = False,
+) -> RunResult:
+    """Redo a stored run from a stage on, with its own components as their code is today. Errors as `resume_async`."""
+    run, stored = load_run(repository, resolve(repository, revision))
+    components = stored_components(repository, run, stored, selection.stages, trust_code=trust_code)
+    settings = snapshots.stored_settings(stored.identity)
+    if repeats is not None:
+        settings = replace(settings, repeats=repeats)
+    workspace = Workspace(repository, dry=dry_run)
+    job = replay_job(
+        workspace,
+        run,
+        stored,
+        selection,
+        components,
+        settings,
+        name or line_of(repository, run, revision),
+        _provenance(stored, components, selection.stages),
+        retry,
+    )
+    return await carry_out(workspace, job, runtime or RuntimeConfig(), on_event)
+
+
+def stored_components(
+    repository: Repository,
+    run: Run,
+    stored: Snapshot,
+    stages: Collection[str],
+    *,
+    trust_code: bool = False,
+    unchanged: bool = False,
+) -> Components:
+    """The components of a stored run for these stages, made again; with `unchanged` their fingerprints must agree."""
+    trusted = trust_code or repository.local(f"run:{run.run_id.hex()}") is not None
+    problems: list[tuple[str, str]] = []
+    made: dict[str, list[Any]] = {}
+    for stage in stages:
+        for recipe in stored.provenance.get("components", {}).get(stage, []):
+            try:
+                component = _make(recipe, trusted)
+            except ThemisError as error:
+                problems.append(
+                    (f"{stage}: {recipe['id']}", error.message + (f" ({error.hint})" if error.hint else ""))
+                )
+                continue
+            if unchanged and describe(component, recipe["role"]).fingerprint != recipe["fingerprint"]:
+                problems.append((f"{stage}: {recipe['id']}", "its code or configuration has changed since"))
+            made.setdefault(recipe["role"], []).append(component)
+    if problems:
+        raise ConfigurationError(
+            f"run {run.run_id.hex()[:12]}", problems, hint="run its experiment file instead: themis run FILE"
+        )
+    first = {role: members[0] for role, members in made.items()}
+    return Components(
+        generator=first.get("generator"),
+        selector=first.get("selector"),
+        reducer=first.get("reducer"),
+        parser=first.get("parser"),
+        metrics=made.get("metric", []),
+        judge_models=made.get("judge_model", []),
+    )
+
+
+def line_of(repository: Repository, run: Run, revision: str) -> str:
+    """The name whose line a run is continued on: the one it was asked for by, else one that stands at it."""
+    base = revision.split("@")[0].split("~")[0].split(":")[0]
+    if repository.ref(f"names/{base}") is not None:
+        return base
+    for name, oid in repository.refs("names/"):
+        head, _ = load_run(repository, oid)
+        if head.run_id == run.run_id:
+            return name.removeprefix("names/")
+    return run.name
+
+
+def _make(recipe: dict[str, Any], trusted: bool) -> Any:
+    target = recipe["target"]
+    if not target:
+        raise UsageError(
+            "it was an object of the experiment's own process and cannot be made again from a name"
+        )
+    if not target.startswith("builtin/") and not trusted:
+        raise UsageError(
+            f"{target} is somebody's code, and this run was not begun in this store",
+            hint="read that code, then say --trust-code",
+        )
+    component = registry.resolve(recipe["role"], target, recipe["config"] or None)
+    if component_id(component) != recipe["id"]:
+        raise UsageError(f"{target} is now called {component_id(component)}")
+    return component
+
+
+def _provenance(
+    stored: Snapshot, components: Components, stages: Collection[str]
+) -> Callable[[], dict[str, Any]]:
+    def make() -> dict[str, Any]:
+        recipes = dict(stored.provenance.get("components", {}))
+        made = snapshots.rebuild_instructions(components)
+        recipes.update({stage: made[stage] for stage in stages})
+        return {**capture(), "components": recipes, "environment": stored.provenance.get("environment", {})}
+
+    return make

@@ -1,0 +1,65 @@
+"""The pipeline's window on a store. In a dry run nothing is written: what would be new lives in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from themis_vcs.analysis.reading import Reader
+from themis_vcs.model import tree
+from themis_vcs.model.objects import Object, Step, Value, dump, load
+from themis_vcs.model.oid import Oid, oid_of
+from themis_vcs.store.repository import Repository
+
+
+class Workspace(Reader):
+    """Reads and writes of one run."""
+
+    def __init__(self, repository: Repository, *, dry: bool = False) -> None:
+        super().__init__(repository)
+        self.dry = dry
+        self._overlay: dict[Oid, bytes] = {}
+        self.save(tree.Built(tree.EMPTY[0], dict([tree.EMPTY])))
+
+    def save(self, built: tree.Built) -> Oid:
+        """Keep the new nodes of a tree, children first, and return its root."""
+        for oid, payload in built.nodes.items():
+            self.write(oid, payload, "tree")
+        return built.root
+
+    def put(self, obj: Object) -> Oid:
+        """Keep an object."""
+        payload = dump(obj)
+        oid = oid_of(payload)
+        label = f"value:{obj.type}" if isinstance(obj, Value) else type(obj).__name__.lower()
+        self.write(oid, payload, label)
+        return oid
+
+    def write(self, oid: Oid, payload: bytes, label: str) -> None:
+        """Keep canonical bytes under their oid."""
+        if self.dry:
+            self._overlay[oid] = payload
+        else:
+            self.repository.put_payload(oid, payload, label)
+
+    def missing(self, oids: Iterable[Oid]) -> list[Oid]:
+        """Those that the store does not hold."""
+        return self.repository.missing(oids)
+
+    def steps(self, keys: Sequence[bytes]) -> Iterator[tuple[Oid, Step] | None]:
+        """For each derivation key the step that is on record, or None."""
+        found = self.repository.derivations_for(keys)
+        wanted = [oid for oid in found if oid is not None]
+        records = {oid: load(payload, Step) for oid, payload in self.repository.read_many(wanted)}
+        for oid in found:
+            yield None if oid is None else (oid, records[oid])
+
+    def build(self, entries: Iterable[tuple[str, Oid]]) -> Oid:
+        """Make a tree."""
+        return self.save(tree.build(entries))
+
+    def update(self, root: Oid, changes: dict[str, Oid | None]) -> Oid:
+        """Make a tree from another one; None removes a key."""
+        return self.save(tree.update(root, changes, self.node)) if changes else root
+
+    def _payload(self, oid: Oid) -> bytes:
+        return self._overlay[oid] if oid in self._overlay else super()._payload(oid)

@@ -1,0 +1,170 @@
+"""What one open store knows of its dictionaries: it turns payloads into frames, and frames back into payloads.
+
+Learns dictionaries from the records that pass through, picks up those of other processes, and remembers the records
+of labels that have none yet. Not responsible for writing any of it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from threading import RLock
+from typing import Final
+
+import zstandard
+
+from themis_vcs.errors import Corrupt, ObjectNotFound
+from themis_vcs.model.oid import OID_BYTES, Oid
+from themis_vcs.store import dictionaries, frames
+from themis_vcs.store.backend import Entry
+from themis_vcs.store.dictionaries import Samples, Trained
+from themis_vcs.store.environment import Environment, Writer
+from themis_vcs.store.frames import Frame
+from themis_vcs.store.seal import sealed, unsealed
+
+DICTIONARIES: Final = "dictionaries"
+META: Final = "meta"
+_NUMBER = struct.Struct(">H")
+_SAMPLES: Final = b"samples:"
+_NOTE_FROM: Final = 8
+
+
+class Compressor:
+    """The dictionaries of an open store, by number and by label."""
+
+    def __init__(self, environment: Environment, payload_of: Callable[[Oid], bytes]) -> None:
+        """`payload_of` reads an object of the store, for the dictionaries themselves and for older samples."""
+        self._environment = environment
+        self._payload_of = payload_of
+        self._lock = RLock()
+        self._oids: dict[int, Oid] = {}
+        self._loaded: dict[int, zstandard.ZstdCompressionDict] = {}
+        self._current: dict[str, int] = {}
+        self._samples: dict[str, Samples] = {}
+        self._learn_numbers()
+
+    def lookup(self, number: int) -> zstandard.ZstdCompressionDict:
+        """Return a dictionary by number; Corrupt if there is none."""
+        with self._lock:
+            dictionary = self._loaded.get(number)
+            if dictionary is None:
+                if number not in self._oids:
+                    self._learn_numbers()
+                oid = self._oids.get(number)
+                if oid is None:
+                    raise Corrupt(f"dictionary {number}, which a frame needs, does not exist")
+                try:
+                    dictionary = dictionaries.loaded(self._payload_of(oid))
+                except (Corrupt, ObjectNotFound) as error:
+                    raise Corrupt(f"dictionary {number} cannot be used: {error}", oid=oid) from error
+                self._loaded[number] = dictionary
+            return dictionary
+
+    def compress(self, entries: Sequence[Entry]) -> tuple[list[Frame], list[Trained]]:
+        """Return a frame per entry, in order, and the dictionaries that these frames were the occasion to train.
+
+        Frames of the n-th new dictionary hold -n for its number, which is not known before it is stored.
+        """
+        groups: dict[str, list[int]] = defaultdict(list)
+        for place, entry in enumerate(entries):
+            groups[entry.label].append(place)
+        new: list[Trained] = []
+        result: list[Frame | None] = [None] * len(entries)
+        for label, places in groups.items():
+            group = [entries[place] for place in places]
+            with self._lock:
+                number, dictionary = self._dictionary_for(label, group, new)
+            packed = frames.compress(
+                [entry.oid for entry in group], [entry.payload for entry in group], number, dictionary
+            )
+            for place, frame in zip(places, packed, strict=True):
+                result[place] = frame
+        return [frame for frame in result if frame is not None], new
+
+    def rows(self) -> dict[bytes, bytes]:
+        """Return the rows of `meta` that remember records of labels without a dictionary, where there are enough new ones."""
+        with self._lock:
+            result = {}
+            for label, samples in self._samples.items():
+                if (
+                    samples.wanted
+                    and samples.count - samples.noted >= _NOTE_FROM + samples.noted // _NOTE_FROM
+                ):
+                    samples.noted = samples.count
+                    key = _SAMPLES + label.encode()
+                    kept = (samples.older + samples.oids)[: dictionaries.ENOUGH]
+                    result[key] = sealed(META, key, b"".join(kept))
+            return result
+
+    def adopt(self, numbers: Sequence[int], new: Sequence[Trained]) -> None:
+        """Use dictionaries from now on that have been stored under these numbers."""
+        with self._lock:
+            for number, trained in zip(numbers, new, strict=True):
+                self._oids[number] = trained.frame.oid
+                self._loaded[number] = trained.dictionary
+                self._current[trained.label] = number
+                self._samples.pop(trained.label, None)
+
+    def _dictionary_for(
+        self, label: str, entries: Sequence[Entry], new: list[Trained]
+    ) -> tuple[int, zstandard.ZstdCompressionDict | None]:
+        if not label:
+            return 0, None
+        if label in self._current:
+            number = self._current[label]
+            return number, self.lookup(number)
+        samples = self._samples.get(label)
+        if samples is None:
+            samples = self._samples[label] = self._remembered(label)
+        for entry in entries:
+            samples.add(entry.oid, entry.payload)
+        if not samples.due:
+            return 0, None
+        trained = dictionaries.train(label, self._older_payloads(samples) + samples.payloads)
+        if trained is None:
+            samples.postpone()
+            return 0, None
+        new.append(trained)
+        return -len(new), trained.dictionary
+
+    def _remembered(self, label: str) -> Samples:
+        key = _SAMPLES + label.encode()
+        with self._environment.reading() as reader:
+            row = reader.get(META, key)
+            oids = unsealed(META, key, row) if row is not None else b""
+        older = [oids[at : at + OID_BYTES] for at in range(0, len(oids), OID_BYTES)]
+        return Samples(older=older, noted=len(older))
+
+    def _older_payloads(self, samples: Samples) -> list[bytes]:
+        payloads = []
+        for oid in samples.older:
+            try:
+                payloads.append(self._payload_of(oid))
+            except (Corrupt, ObjectNotFound):
+                continue
+        return payloads
+
+    def _learn_numbers(self) -> None:
+        with self._environment.reading() as reader:
+            rows = [(bytes(key), bytes(row)) for key, row in reader.cursor(DICTIONARIES)]
+        for key, row in rows:
+            value = unsealed(DICTIONARIES, key, row)
+            number = _NUMBER.unpack(key)[0]
+            self._oids[number] = value[:OID_BYTES]
+            self._current[value[OID_BYTES:].decode()] = number
+
+
+def enter(writer: Writer, new: Sequence[Trained]) -> list[int]:
+    """Give each new dictionary the next free number and enter it; return the numbers."""
+    cursor = writer.cursor(DICTIONARIES)
+    last = _NUMBER.unpack(cursor.key())[0] if cursor.last() else 0
+    if last + len(new) > 0xFFFF:
+        raise Corrupt("there is no number left for another dictionary")
+    numbers = []
+    for number, trained in enumerate(new, start=last + 1):
+        key = _NUMBER.pack(number)
+        writer.put(DICTIONARIES, key, sealed(DICTIONARIES, key, trained.frame.oid + trained.label.encode()))
+        writer.delete(META, _SAMPLES + trained.label.encode())
+        numbers.append(number)
+    return numbers

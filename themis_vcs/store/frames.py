@@ -1,0 +1,155 @@
+"""Frames: how one object's payload lies in a segment, compressed, and how it is read without trusting it.
+
+The format is STORE-20 to STORE-22. Not responsible for which dictionary serves whom (`dictionaries`) nor for where
+segments are kept.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import zstandard
+
+from themis_vcs.errors import Corrupt
+from themis_vcs.model.codec import MAX_OBJECT
+from themis_vcs.model.oid import Oid, oid_of
+
+RAW: Final = 0
+ZSTD: Final = 1
+ZSTD_DICTIONARY: Final = 2
+
+LEVEL: Final = 3
+MAX_WINDOW: Final = 8 << 20
+SEGMENT_BYTES: Final = 16 * 4096 - 16
+_WORTH_COMPRESSING: Final = 64
+_GROUP: Final = 16
+
+_HEADER = struct.Struct(">32sBHII")
+HEADER_BYTES: Final = _HEADER.size
+
+DictionaryLookup = Callable[[int], zstandard.ZstdCompressionDict]
+"""From a dictionary's number to the dictionary; Corrupt if the store has none of that number."""
+
+
+class Frame(NamedTuple):
+    """A frame, copied out of its segment."""
+
+    oid: Oid
+    codec: int
+    dictionary: int
+    raw_length: int
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        return HEADER_BYTES + len(self.data)
+
+    def pack(self) -> bytes:
+        """Return the frame's bytes as they lie in a segment."""
+        return (
+            _HEADER.pack(self.oid, self.codec, self.dictionary, self.raw_length, len(self.data)) + self.data
+        )
+
+
+def compress(
+    oids: Sequence[Oid],
+    payloads: Sequence[bytes],
+    number: int = 0,
+    dictionary: zstandard.ZstdCompressionDict | None = None,
+) -> list[Frame]:
+    """Return one frame per payload, with dictionary `number` if one is given; raw where zstd gains nothing."""
+    if dictionary is None:
+        compressor = zstandard.ZstdCompressor(level=LEVEL)
+    else:
+        # The frame header names the dictionary; zstd's own number would be 4 bytes in every small record.
+        compressor = zstandard.ZstdCompressor(level=LEVEL, dict_data=dictionary, write_dict_id=False)
+    codec = ZSTD if dictionary is None else ZSTD_DICTIONARY
+    frames = []
+    for oid, payload, data in zip(oids, payloads, _compressed(compressor, payloads), strict=True):
+        if len(data) < len(payload):
+            frames.append(Frame(oid, codec, number, len(payload), data))
+        else:
+            frames.append(Frame(oid, RAW, 0, len(payload), payload))
+    return frames
+
+
+def _compressed(compressor: zstandard.ZstdCompressor, payloads: Sequence[bytes]) -> list[bytes]:
+    if len(payloads) < _GROUP or not all(payloads):
+        return [compressor.compress(payload) for payload in payloads]
+    collection = compressor.multi_compress_to_buffer(list(payloads), threads=-1)
+    return [collection[place].tobytes() for place in range(len(collection))]
+
+
+def unpack(segment: memoryview | bytes, offset: int) -> Frame:
+    """Return the frame at `offset`, checked as far as a header can be; Corrupt without an oid otherwise."""
+    if offset + HEADER_BYTES > len(segment):
+        raise Corrupt(f"no frame at offset {offset} of a segment of {len(segment)} bytes")
+    oid, codec, dictionary, raw_length, stored = _HEADER.unpack_from(segment, offset)
+    start = offset + HEADER_BYTES
+    if stored > len(segment) - start:
+        raise Corrupt(f"the frame at offset {offset} reaches beyond its segment", oid=oid)
+    if raw_length > MAX_OBJECT:
+        raise Corrupt(f"the frame at offset {offset} claims {raw_length:,} bytes", oid=oid)
+    if codec > ZSTD_DICTIONARY or (codec == ZSTD_DICTIONARY) != (dictionary > 0):
+        raise Corrupt(f"the frame at offset {offset} has codec {codec} and dictionary {dictionary}", oid=oid)
+    return Frame(oid, codec, dictionary, raw_length, bytes(segment[start : start + stored]))
+
+
+def oid_at(segment: memoryview, offset: int) -> bytes:
+    """Return the oid that the frame at `offset` names; shorter than 32 bytes if there is none."""
+    return bytes(segment[offset : offset + 32])
+
+
+def payload_of(frame: Frame, lookup: DictionaryLookup) -> bytes:
+    """Return the payload of a frame, or raise Corrupt with its oid (STORE-21)."""
+    try:
+        payload = _expanded(frame, lookup)
+    except zstandard.ZstdError as error:
+        raise Corrupt(f"object {frame.oid.hex()} is damaged: {error}", oid=frame.oid) from error
+    if len(payload) != frame.raw_length:
+        raise Corrupt(
+            f"object {frame.oid.hex()} is damaged: {len(payload):,} bytes instead of {frame.raw_length:,}",
+            oid=frame.oid,
+        )
+    if oid_of(payload) != frame.oid:
+        raise Corrupt(
+            f"object {frame.oid.hex()} is damaged: its bytes do not hash to its name", oid=frame.oid
+        )
+    return payload
+
+
+def _expanded(frame: Frame, lookup: DictionaryLookup) -> bytes:
+    if frame.codec == RAW:
+        return frame.data
+    # Decompressing takes as much memory as the zstd frame says, so what it says is compared first.
+    claims = zstandard.get_frame_parameters(frame.data)
+    if claims.content_size != frame.raw_length or claims.window_size > MAX_WINDOW:
+        raise Corrupt(f"object {frame.oid.hex()} is damaged: its frame states another size", oid=frame.oid)
+    return _decompressor(frame.dictionary, lookup).decompress(frame.data, allow_extra_data=False)
+
+
+class _PerThread(threading.local):
+    """A decompressor that two threads share returns wrong bytes, silently."""
+
+    def __init__(self) -> None:
+        self.plain = zstandard.ZstdDecompressor()
+        self.with_dictionary: dict[zstandard.ZstdCompressionDict, zstandard.ZstdDecompressor] = {}
+
+
+_threads = _PerThread()
+
+
+def _decompressor(number: int, lookup: DictionaryLookup) -> zstandard.ZstdDecompressor:
+    if not number:
+        return _threads.plain
+    dictionary = lookup(number)
+    decompressor = _threads.with_dictionary.get(dictionary)
+    if decompressor is None:
+        if len(_threads.with_dictionary) >= 64:
+            _threads.with_dictionary.clear()
+        decompressor = zstandard.ZstdDecompressor(dict_data=dictionary)
+        _threads.with_dictionary[dictionary] = decompressor
+    return decompressor

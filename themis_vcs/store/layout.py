@@ -1,0 +1,153 @@
+"""The store directory: its files, its version, how it comes into being and how a copy of it is written (STORE-1 … 4)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from themis_vcs.errors import Corrupt, FormatError, NoStore, StorageError
+
+NAME: Final = ".themis"
+VERSION: Final = 1
+_FORMAT = re.compile(rb"themis-store (0|[1-9][0-9]{0,8})\n")
+_LONGEST_FORMAT: Final = 64
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of a store directory."""
+
+    path: Path
+
+    @property
+    def format(self) -> Path:
+        return self.path / "format"
+
+    @property
+    def database(self) -> Path:
+        return self.path / "db"
+
+    @property
+    def data(self) -> Path:
+        return self.database / "data.mdb"
+
+    @property
+    def write_lock(self) -> Path:
+        return self.path / "write.lock"
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.toml"
+
+    def check(self) -> None:
+        """Raise NoStore, FormatError or Corrupt unless this is a store that this version can open."""
+        try:
+            with self.format.open("rb") as file:
+                line = file.read(_LONGEST_FORMAT)
+        except (FileNotFoundError, NotADirectoryError):
+            raise NoStore(f"no store at {self.path}", hint="create one with `themis init`") from None
+        except OSError as error:
+            raise StorageError(f"cannot read {self.format}: {error.strerror}") from error
+        match = _FORMAT.fullmatch(line)
+        if match is None:
+            raise Corrupt(f"{self.format} does not hold the format of a store")
+        self.check_version(int(match[1]))
+        if not self.data.exists():
+            raise Corrupt(
+                f"{self.data} is missing", hint="get the store back from a snapshot or from another store"
+            )
+
+    def check_version(self, version: int) -> None:
+        """Refuse a version that this code does not know."""
+        if version > VERSION:
+            raise FormatError(
+                f"{self.path} is a store of format {version}; this version of themis knows format {VERSION}",
+                hint="install a newer themis-vcs; nothing was read or changed",
+            )
+        if version != VERSION:
+            raise Corrupt(f"{self.path} states format {version}, which never existed")
+
+    def create(self, make_database: Callable[[], None]) -> None:
+        """Make the directory and what is in it, unless it is a store already. Several processes may try at once."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot create {self.path}: {error.strerror}") from error
+        if self.format.exists():
+            return
+        with _alone(self.path):
+            if self.format.exists():
+                return
+            # Without a format file nobody has opened what is here: a creation was interrupted.
+            if self.database.exists():
+                shutil.rmtree(self.database)
+            self.database.mkdir(mode=0o700)
+            make_database()
+            sync(self.database)
+            write_format(self.path)
+            sync(self.path.parent)
+
+    def copy(self, target: Path, copy_database: Callable[[Layout], None]) -> None:
+        """Write a store at `target`, whose database `copy_database` puts into a layout it is given."""
+        target = Path(os.path.abspath(target))
+        if target.exists() or target.is_symlink():
+            raise StorageError(f"{target} exists already", hint="name a path that does not exist yet")
+        try:
+            parts = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        except OSError as error:
+            raise StorageError(f"cannot write beside {target}: {error.strerror}") from error
+        try:
+            copied = Layout(parts)
+            copied.database.mkdir(mode=0o700)
+            copy_database(copied)
+            sync(copied.data)
+            sync(copied.database)
+            if self.config.exists():
+                shutil.copyfile(self.config, copied.config)
+                copied.config.chmod(0o600)
+            write_format(parts)
+            parts.rename(target)
+            sync(target.parent)
+        except OSError as error:
+            raise StorageError(f"cannot write {target}: {error.strerror}") from error
+        finally:
+            shutil.rmtree(parts, ignore_errors=True)
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Hold a lock on a directory; it ends with the process."""
+    handle = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def write_format(directory: Path) -> None:
+    """Write the `format` file of a store, which makes it one."""
+    handle, name = tempfile.mkstemp(prefix=".format-", dir=directory)
+    with os.fdopen(handle, "wb") as file:
+        file.write(b"themis-store %d\n" % VERSION)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).rename(directory / "format")
+    sync(directory)
+
+
+def sync(path: Path) -> None:
+    """Make a file, or the names in a directory, durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,216 @@
+"""The store on disk: the protocol on LMDB. Only this package's modules about LMDB import it.
+
+The tables are in `docs/reference/format/store.md`, section 3. Reading and preparing objects is in `objects`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from themis_vcs.errors import Corrupt
+from themis_vcs.model.oid import Oid
+from themis_vcs.store import compressor, copying, reflog, segments
+from themis_vcs.store.backend import Batch, ReflogEntry, Statistics
+from themis_vcs.store.environment import MAP_SIZE, WRITE_TIMEOUT, Environment, Reader, Table, Writer
+from themis_vcs.store.layout import Layout
+from themis_vcs.store.objects import LmdbObjects, steps
+from themis_vcs.store.seal import sealed, unsealed
+
+META: Final = compressor.META
+DERIVATIONS: Final = "derivations"
+TRACKS: Final = "tracks"
+LOCAL: Final = "local"
+TABLES: Final = (
+    Table(META),
+    Table(segments.INDEX, duplicates=True),
+    Table(segments.SEGMENTS),
+    Table(compressor.DICTIONARIES),
+    Table(DERIVATIONS),
+    Table(TRACKS),
+    Table(reflog.REFS),
+    Table(reflog.REFLOG),
+    Table(LOCAL),
+)
+_STEP: Final = 512
+_ROW_ROOM: Final = 256
+
+
+class LmdbBackend(LmdbObjects):
+    """A backend in a store directory."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        readonly: bool = False,
+        create: bool = False,
+        map_size: int = MAP_SIZE,
+        write_timeout: float = WRITE_TIMEOUT,
+        force_filesystem: bool = False,
+    ) -> None:
+        """Open the store directory `path`; with `create`, make it if it is not there.
+
+        `write_timeout`: seconds to wait behind other writers. Raises NoStore, FormatError for a newer store, Corrupt,
+        StorageError.
+        """
+        self.layout = Layout(path)
+
+        def opened() -> Environment:
+            return Environment(
+                self.layout.database,
+                TABLES,
+                lock_file=self.layout.write_lock,
+                readonly=readonly,
+                create=create,
+                map_size=map_size,
+                force_filesystem=force_filesystem,
+            )
+
+        if create:
+            self.layout.create(lambda: _created(opened()))
+        self.layout.check()
+        self._timeout = write_timeout
+        environment = opened()
+        try:
+            self._check_format(environment)
+            super().__init__(environment)
+        except BaseException:
+            environment.close()
+            raise
+
+    def apply(self, batch: Batch) -> int:
+        fresh, seen = self._fresh(batch.objects)
+        frames, trained = self._compressor.compress(fresh)
+        rows = [
+            *_rows(DERIVATIONS, batch.derivations.items()),
+            *_rows(TRACKS, batch.tracks.items()),
+            *_rows(LOCAL, ((key.encode(), value) for key, value in batch.local.items())),
+            *((META, key, row) for key, row in self._compressor.rows().items()),
+        ]
+
+        def body(writer: Writer) -> tuple[int, list[int]]:
+            reflog.move(writer, batch)
+            numbers = compressor.enter(writer, trained)
+            added = self._append(writer, frames, trained, numbers, recheck=writer.txn.id() != seen + 1)
+            for table, key, row in rows:
+                writer.put(table, key, row)
+            return added, numbers
+
+        room = sum(frame.size for frame in frames) + _ROW_ROOM * (len(rows) + len(frames))
+        added, numbers = self._environment.write(body, room=room, timeout=self._timeout)
+        self._compressor.adopt(numbers, trained)
+        self._damaged.difference_update(entry.oid for entry in fresh)
+        return added
+
+    def derivation(self, key: bytes) -> Oid | None:
+        return self._value(DERIVATIONS, key)
+
+    def derivations_for(self, keys: Sequence[bytes]) -> list[Oid | None]:
+        result: list[Oid | None] = []
+        for wanted in steps(keys):
+            with self._environment.reading() as reader:
+                result += [_unsealed(reader, DERIVATIONS, key) for key in wanted]
+        return result
+
+    def derivations(self) -> Iterator[tuple[bytes, Oid]]:
+        return self._all(DERIVATIONS)
+
+    def track(self, key: bytes) -> bytes | None:
+        return self._value(TRACKS, key)
+
+    def tracks(self) -> Iterator[tuple[bytes, bytes]]:
+        return self._all(TRACKS)
+
+    def local(self, key: str) -> bytes | None:
+        return self._value(LOCAL, key.encode())
+
+    def ref(self, name: str) -> Oid | None:
+        with self._environment.reading() as reader:
+            return reflog.read(reader, name)
+
+    def refs(self, prefix: str = "") -> Iterator[tuple[str, Oid]]:
+        with self._environment.reading() as reader:
+            found = list(reflog.every(reader))
+        return ((name, oid) for name, oid in found if name.startswith(prefix))
+
+    def reflog(self, name: str) -> list[ReflogEntry]:
+        with self._environment.reading() as reader:
+            return reflog.history(reader, name)
+
+    def snapshot(self, path: Path) -> None:
+        self.layout.copy(path, self._copy)
+
+    def statistics(self) -> Statistics:
+        with self._environment.reading() as reader:
+            entries = {table.name: reader.entries(table.name) for table in TABLES}
+            used = sum(_pages(reader.txn.stat(database)) for database in reader.tables.values())
+        info = self._environment.info()
+        pages = info["last_page"] + 1
+        return Statistics(
+            objects=entries[segments.INDEX],
+            refs=entries[reflog.REFS],
+            derivations=entries[DERIVATIONS],
+            tracks=entries[TRACKS],
+            dictionaries=entries[compressor.DICTIONARIES],
+            segments=entries[segments.SEGMENTS],
+            file_bytes=self.layout.data.stat().st_size,
+            free_bytes=max(0, pages - used) * info["page_size"],
+        )
+
+    def close(self) -> None:
+        self._environment.close()
+
+    def _copy(self, target: Layout) -> None:
+        copied = Environment(target.database, TABLES, lock_file=target.write_lock, create=True)
+        try:
+            copying.copy(self._environment, copied, TABLES)
+        finally:
+            copied.close()
+        # LMDB's lock file of a database that is not open holds nothing.
+        (target.database / "lock.mdb").unlink()
+
+    def _check_format(self, environment: Environment) -> None:
+        with environment.reading() as reader:
+            row = reader.get(META, b"format")
+            if row is None:
+                raise Corrupt(f"{self.layout.path}: the table `meta` does not state the format")
+            self.layout.check_version(unsealed(META, b"format", row)[0])
+
+    def _value(self, table: str, key: bytes) -> bytes | None:
+        with self._environment.reading() as reader:
+            return _unsealed(reader, table, key)
+
+    def _all(self, table: str) -> Iterator[tuple[bytes, bytes]]:
+        low: bytes | None = b""
+        while low is not None:
+            with self._environment.reading() as reader:
+                cursor = reader.cursor(table)
+                found = cursor.set_range(low) if low else cursor.first()
+                rows = [(bytes(key), bytes(row)) for key, row in islice(cursor, _STEP + 1)] if found else []
+            low = rows.pop()[0] if len(rows) > _STEP else None
+            for key, row in rows:
+                yield key, unsealed(table, key, row)
+
+
+def _created(environment: Environment) -> None:
+    row = sealed(META, b"format", b"\x01")
+    try:
+        environment.write(lambda writer: writer.put(META, b"format", row))
+    finally:
+        environment.close()
+
+
+def _unsealed(reader: Reader, table: str, key: bytes) -> bytes | None:
+    row = reader.get(table, key)
+    return None if row is None else unsealed(table, key, row)
+
+
+def _rows(table: str, items: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, bytes, bytes]]:
+    return ((table, key, sealed(table, key, value)) for key, value in sorted(items))
+
+
+def _pages(stat: Mapping[str, Any]) -> int:
+    return int(stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"])

@@ -1,0 +1,162 @@
+"""The objects of a store on disk: finding, reading and verifying them, and preparing new ones.
+
+Each call is one short transaction, or, for an iterator, one per step; decompressing and hashing happen outside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final, TypeVar
+
+from themis_vcs.errors import Corrupt, ObjectNotFound, ThemisError
+from themis_vcs.model.oid import Oid
+from themis_vcs.store import segments
+from themis_vcs.store.backend import Entry
+from themis_vcs.store.compressor import Compressor
+from themis_vcs.store.dictionaries import Trained
+from themis_vcs.store.environment import Environment, Reader, Writer
+from themis_vcs.store.frames import Frame, payload_of
+from themis_vcs.store.segments import Finder, Location
+
+_STEP: Final = 512
+_SEGMENT_STEP: Final = 32
+
+K = TypeVar("K")
+
+
+class LmdbObjects:
+    """Objects in segments of an environment."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._damaged: set[Oid] = set()
+        self._compressor = Compressor(environment, self.get)
+
+    def get(self, oid: Oid) -> bytes:
+        return next(self.get_many((oid,)))[1]
+
+    def get_many(self, oids: Iterable[Oid]) -> Iterator[tuple[Oid, bytes]]:
+        for wanted in steps(oids, _STEP):
+            with self._environment.reading() as reader:
+                found = self._frames(reader, wanted)
+            for oid in wanted:
+                yield oid, self._verified(oid, *found[oid])
+
+    def everything(self) -> Iterator[tuple[Oid, bytes]]:
+        number, count = 1, 0
+        while True:
+            with self._environment.reading() as reader:
+                stored = segments.stored(reader, number, _SEGMENT_STEP)
+                expected = reader.entries(segments.INDEX)
+            if not stored:
+                break
+            for frame in (frame for _, found in stored for frame in found):
+                count += 1
+                yield frame.oid, self._verified(frame.oid, frame, ())
+            number = stored[-1][0] + 1
+        if count < expected:
+            raise Corrupt(f"the index knows {expected:,} objects, and {count:,} were found")
+
+    def has(self, oid: Oid) -> bool:
+        return not self.missing((oid,))
+
+    def missing(self, oids: Iterable[Oid]) -> list[Oid]:
+        result: list[Oid] = []
+        for wanted in steps(dict.fromkeys(oids)):
+            with self._environment.reading() as reader:
+                find = Finder(reader).find
+                result += [oid for oid in wanted if find(oid) is None or oid in self._damaged]
+        return result
+
+    def oids(self, prefix: bytes = b"") -> Iterator[Oid]:
+        low = prefix[: segments.PREFIX]
+        while True:
+            with self._environment.reading() as reader:
+                found, low = segments.oids(reader, prefix, low, _STEP)
+            yield from found
+            if not low:
+                return
+
+    def _fresh(self, entries: Sequence[Entry]) -> tuple[list[Entry], int]:
+        """Return the entries to store, each oid once, and the transaction in which they were looked up."""
+        unique = {entry.oid: entry for entry in entries}
+        with self._environment.reading() as reader:
+            finder = Finder(reader)
+            find, damaged = finder.find, self._damaged
+            fresh = [entry for oid, entry in unique.items() if find(oid) is None or oid in damaged]
+            damaged.update(finder.doubtful)
+            return fresh, reader.txn.id()
+
+    def _append(
+        self,
+        writer: Writer,
+        frames: list[Frame],
+        trained: list[Trained],
+        numbers: list[int],
+        *,
+        recheck: bool,
+    ) -> int:
+        if recheck:
+            finder = Finder(writer)
+            frames = [
+                frame for frame in frames if frame.oid in self._damaged or finder.find(frame.oid) is None
+            ]
+        for frame in frames:
+            if frame.oid in self._damaged:
+                segments.forget(writer, frame.oid)
+        if trained:
+            frames = [
+                frame._replace(dictionary=numbers[-frame.dictionary - 1]) if frame.dictionary < 0 else frame
+                for frame in frames
+            ]
+            segments.append(writer, [item.frame for item in trained])
+        if frames:
+            segments.append(writer, frames)
+        return len(frames)
+
+    def _frames(
+        self, reader: Reader, oids: Sequence[Oid]
+    ) -> dict[Oid, tuple[Frame | None, Sequence[Location]]]:
+        """Return for each oid its frame, or None and the places where it might have been."""
+        finder = Finder(reader)
+        places = {oid: finder.find(oid) for oid in oids}
+        found: dict[Oid, tuple[Frame | None, Sequence[Location]]] = {}
+        for oid, place in sorted(places.items(), key=lambda item: item[1] or Location(0, 0)):
+            if place is None:
+                found[oid] = None, finder.candidates(oid)
+                continue
+            try:
+                found[oid] = finder.frame(place), ()
+            except Corrupt as error:
+                self._damaged.add(oid)
+                raise Corrupt(f"object {oid.hex()} is damaged: {error}", oid=oid) from error
+        return found
+
+    def _verified(self, oid: Oid, frame: Frame | None, candidates: Sequence[Location]) -> bytes:
+        try:
+            if frame is not None:
+                return payload_of(frame, self._compressor.lookup)
+        except ThemisError:
+            self._damaged.add(oid)
+            raise
+        for location in candidates:
+            self._check_neighbour(oid, location)
+        raise ObjectNotFound(oid)
+
+    def _check_neighbour(self, oid: Oid, location: Location) -> None:
+        """Tell an object whose oid begins in the same way from the wanted one with a damaged header."""
+        try:
+            with self._environment.reading() as reader:
+                frame = Finder(reader).frame(location)
+            payload_of(frame, self._compressor.lookup)
+        except Corrupt as error:
+            self._damaged.add(oid)
+            raise Corrupt(f"object {oid.hex()} is damaged: {error}", oid=oid) from error
+
+
+def steps(items: Iterable[K], size: int = 8 * _STEP) -> Iterator[list[K]]:
+    """Yield the items in lists of `size`: as many as one transaction looks up."""
+    iterator = iter(items)
+    while step := list(islice(iterator, size)):
+        yield step

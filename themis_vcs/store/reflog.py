@@ -1,0 +1,119 @@
+"""The rows of refs and of their reflog: STORE-15, STORE-16, STORE-19."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Final, cast
+
+from themis_vcs.errors import Corrupt, DecodingError
+from themis_vcs.model import codec
+from themis_vcs.model.oid import OID_BYTES, Oid
+from themis_vcs.store.backend import Batch, ReflogEntry
+from themis_vcs.store.environment import Reader, Writer
+from themis_vcs.store.refs import moves_of
+from themis_vcs.store.seal import sealed, unsealed
+
+REFS: Final = "refs"
+REFLOG: Final = "reflog"
+_SEQUENCE = struct.Struct(">Q")
+_HIGHEST: Final = b"\xff" * _SEQUENCE.size
+
+
+def move(writer: Writer, batch: Batch) -> None:
+    """Move the refs of a batch and log it, or raise RefConflict."""
+    moves = moves_of(batch.refs, lambda name: _current(writer, name))
+    for update, old in moves:
+        key = update.name.encode()
+        if update.new is None:
+            writer.delete(REFS, key)
+        else:
+            writer.put(REFS, key, sealed(REFS, key, update.new))
+        record = codec.pack([old, update.new, batch.time, batch.who, batch.message])
+        entry = _entry_key(key, _last_sequence(writer, key) + 1)
+        writer.put(REFLOG, entry, sealed(REFLOG, entry, record))
+
+
+def read(reader: Reader, name: str) -> Oid | None:
+    """Return where a ref points; Corrupt if its row, or any row of a table that lacks it, is damaged."""
+    key = name.encode()
+    row = reader.get(REFS, key)
+    if row is None:
+        for _ in every(reader):
+            pass
+        return None
+    return _target(key, row)
+
+
+def every(reader: Reader) -> Iterator[tuple[str, Oid]]:
+    """Yield all refs by name, checking each row and their number."""
+    count = 0
+    for key, row in reader.cursor(REFS):
+        count += 1
+        yield decoded(bytes(key), row)
+    if count != reader.entries(REFS):
+        raise Corrupt(f"{reader.entries(REFS)} refs were stored, and {count} are found")
+
+
+def decoded(key: bytes, row: bytes | memoryview) -> tuple[str, Oid]:
+    """Return the name and the target of a row of `refs`."""
+    oid = _target(key, row)
+    return key.decode(), oid
+
+
+def history(reader: Reader, name: str) -> list[ReflogEntry]:
+    """Return the moves of a ref, newest first; Corrupt if one is missing."""
+    key = name.encode()
+    cursor = reader.cursor(REFLOG)
+    entries: list[ReflogEntry] = []
+    expected: int | None = None
+    found = cursor.set_range(key + b"\0")
+    while found and cursor.key()[: len(key) + 1] == key + b"\0":
+        sequence, entry = logged(bytes(cursor.key()), cursor.value())
+        if expected is not None and sequence != expected:
+            raise Corrupt(f"the reflog of {name} has a gap before its entry {sequence}", ref=name)
+        entries.append(entry)
+        expected = sequence + 1
+        found = cursor.next()
+    current = read(reader, name)
+    if (entries[-1].new if entries else None) != current:
+        raise Corrupt(f"the reflog of {name} does not end where the ref points", ref=name)
+    return entries[::-1]
+
+
+def logged(key: bytes, row: bytes | memoryview) -> tuple[int, ReflogEntry]:
+    """Return the sequence number and the entry of a row of `reflog`."""
+    name = key[: -_SEQUENCE.size - 1].decode("utf-8", "backslashreplace")
+    record = unsealed(REFLOG, key, row)
+    try:
+        old, new, time, who, message = cast(Sequence[object], codec.unpack(record))
+    except (DecodingError, ValueError, TypeError) as error:
+        raise Corrupt(f"a reflog entry of {name} is malformed", ref=name) from error
+    entry = ReflogEntry(cast(Oid | None, old), cast(Oid | None, new), cast(int, time), str(who), str(message))
+    return _SEQUENCE.unpack(key[-_SEQUENCE.size :])[0], entry
+
+
+def _target(key: bytes, row: bytes | memoryview) -> Oid:
+    oid = unsealed(REFS, key, row)
+    if len(oid) != OID_BYTES:
+        raise Corrupt(f"ref {key.decode()} does not hold an oid", ref=key.decode())
+    return oid
+
+
+def _current(writer: Writer, name: str) -> Oid | None:
+    key = name.encode()
+    row = writer.get(REFS, key)
+    return None if row is None else _target(key, row)
+
+
+def _entry_key(name: bytes, sequence: int) -> bytes:
+    return name + b"\0" + _SEQUENCE.pack(sequence)
+
+
+def _last_sequence(writer: Writer, name: bytes) -> int:
+    """Return the sequence number of the newest entry of a ref, 0 if it has none."""
+    cursor = writer.cursor(REFLOG)
+    found = cursor.prev() if cursor.set_range(name + b"\0" + _HIGHEST) else cursor.last()
+    if not found or cursor.key()[: len(name) + 1] != name + b"\0":
+        return 0
+    return int(_SEQUENCE.unpack(cursor.key()[-_SEQUENCE.size :])[0])

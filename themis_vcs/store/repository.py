@@ -1,0 +1,231 @@
+"""The Python interface of a store: objects in and out, under the invariant that children come first.
+
+What is put is collected and written in groups; `flush` and `commit` return when it is durable. Not responsible for how
+bytes lie on a medium (the backends) nor for what a run is (the pipeline).
+"""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import RLock
+from types import TracebackType
+from typing import Final, TypeVar
+
+import msgspec
+
+from themis_vcs.errors import StorageError, ThemisError
+from themis_vcs.model.codec import envelope, split_envelope
+from themis_vcs.model.objects import KINDS, Object, Step, Value, dump, references
+from themis_vcs.model.oid import Oid, oid_of
+from themis_vcs.store.backend import Backend, Batch, Entry, RefUpdate, Statistics
+from themis_vcs.store.environment import WRITE_TIMEOUT
+from themis_vcs.store.group import Group
+from themis_vcs.store.lmdb import LmdbBackend
+from themis_vcs.store.memory import MemoryBackend
+from themis_vcs.store.view import View
+
+_NOTHING: Final[tuple[Oid, ...]] = ()
+_DECODERS = {kind: msgspec.msgpack.Decoder(cls) for kind, cls in KINDS.items()}
+_VALUE: Final = envelope("value")
+
+R = TypeVar("R", bound="Repository")
+
+
+class Repository(View):
+    """A store. Safe between threads; `objects_added` counts what was new since it was opened."""
+
+    def __init__(self, backend: Backend, path: Path | None = None, *, readonly: bool = False) -> None:
+        super().__init__(backend)
+        self.path = path
+        self.readonly = readonly
+        self.objects_added = 0
+        self._buffer = RLock()
+        self._writer = RLock()
+        self._group = Group()
+        self._leaving: Group | None = None
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls, path: str | Path, readonly: bool = False, *, write_timeout: float = WRITE_TIMEOUT
+    ) -> Repository:
+        """Open the store directory `path`. NoStore, FormatError, Corrupt, StorageError."""
+        path = Path(path)
+        return cls(LmdbBackend(path, readonly=readonly, write_timeout=write_timeout), path, readonly=readonly)
+
+    @classmethod
+    def init(cls, path: str | Path) -> Repository:
+        """Make a store in the directory `path`, and open it; a store that is there already is opened."""
+        path = Path(path)
+        return cls(LmdbBackend(path, create=True), path)
+
+    @classmethod
+    def memory(cls) -> Repository:
+        """Make a store in memory."""
+        return cls(MemoryBackend())
+
+    def put(self, obj: Object) -> Oid:
+        """Keep an object and return its oid. EncodingError; MissingReference at the latest when it is written."""
+        payload = dump(obj)
+        oid = oid_of(payload)
+        if isinstance(obj, Value):
+            self._add(Entry(oid, payload, f"value:{obj.type}"), _NOTHING)
+        else:
+            self._add(Entry(oid, payload, _label(obj)), tuple(references(obj)))
+        return oid
+
+    def put_payload(
+        self, oid: Oid, payload: bytes, label: str, references: Sequence[Oid] | None = None
+    ) -> None:
+        """Keep canonical bytes under their oid; the caller vouches for both.
+
+        `references` are all the oids that the object refers to; if None, they are read from the payload.
+        """
+        needed = _references_in(payload) if references is None else tuple(references)
+        self._add(Entry(oid, payload, label), needed)
+
+    def record(self, key: bytes, step: Oid) -> None:
+        """Remember a step under its derivation key; it is written with the group."""
+        self._require_writable()
+        with self._buffer:
+            self._group.derivations[key] = step
+            full = self._group.full
+        if full:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was put so far; when this returns it is durable. What fails to be written is kept, and tried again."""
+        self._write((), Batch())
+
+    def commit(
+        self,
+        refs: Sequence[RefUpdate],
+        *,
+        message: str,
+        tracks: Mapping[bytes, bytes] | None = None,
+        local: Mapping[str, bytes] | None = None,
+        who: str | None = None,
+    ) -> None:
+        """Write what was put so far and move refs, in one transaction.
+
+        RefConflict if a ref is not where the update expects it: then nothing was written, and what was put is kept.
+        `who` is for the reflog, by default user@host.
+        """
+        self._require_writable()
+        batch = Batch(
+            refs=refs,
+            message=message,
+            who=_user() if who is None else who,
+            time=time.time_ns(),
+            tracks=dict(tracks or {}),
+            local=dict(local or {}),
+        )
+        self._write([update.new for update in refs if update.new is not None], batch)
+
+    def derivations_for(self, keys: Sequence[bytes]) -> list[Oid | None]:
+        with self._buffer:
+            ahead = dict(self._leaving.derivations) if self._leaving is not None else {}
+            ahead.update(self._group.derivations)
+        if not ahead:
+            return super().derivations_for(keys)
+        found = super().derivations_for(keys)
+        return [ahead.get(key, old) for key, old in zip(keys, found, strict=True)]
+
+    def snapshot(self, path: str | Path) -> None:
+        """Write a consistent compact copy as a new store at `path`."""
+        if not self.readonly:
+            self.flush()
+        self.backend.snapshot(Path(path))
+
+    def statistics(self) -> Statistics:
+        """Count what is written."""
+        return self.backend.statistics()
+
+    def close(self) -> None:
+        """Write what was put, and give the store back."""
+        if self._closed:
+            return
+        try:
+            self.flush()
+        finally:
+            self._closed = True
+            self.backend.close()
+
+    def __enter__(self: R) -> R:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            # The first failure is the one to report.
+            with suppress(ThemisError):
+                self.close()
+
+    def _add(self, entry: Entry, needed: tuple[Oid, ...]) -> None:
+        if self.readonly or self._closed:
+            self._require_writable()
+        with self._buffer:
+            self._group.add(entry, needed)
+            full = self._group.full
+        if full:
+            self.flush()
+
+    def _write(self, targets: Sequence[Oid], batch: Batch) -> None:
+        with self._writer:
+            with self._buffer:
+                group, self._group, self._leaving = self._group, Group(), self._group
+            try:
+                if group or batch.refs or batch.tracks or batch.local:
+                    group.check(self.backend.missing, targets)
+                    batch.objects = list(group.entries.values())
+                    batch.derivations = group.derivations
+                    self.objects_added += self.backend.apply(batch)
+            except BaseException:
+                with self._buffer:
+                    group.extend(self._group)
+                    self._group = group
+                raise
+            finally:
+                self._leaving = None
+
+    def _unwritten(self, oid: Oid) -> bytes | None:
+        entry = self._group.entries.get(oid)
+        if entry is None:
+            leaving = self._leaving
+            entry = leaving.entries.get(oid) if leaving is not None else None
+        return None if entry is None else entry.payload
+
+    def _require_writable(self) -> None:
+        if self._closed:
+            raise StorageError("this store is closed")
+        if self.readonly:
+            raise StorageError(f"{self.path} is open for reading only", hint="open it without readonly=True")
+
+
+def _label(obj: Object) -> str:
+    if isinstance(obj, Step):
+        return f"step:{obj.stage}"
+    return type(obj).__name__.lower()
+
+
+def _references_in(payload: bytes) -> tuple[Oid, ...]:
+    """Return what an object refers to, by its payload, which is trusted to be canonical."""
+    if payload.startswith(_VALUE):
+        return _NOTHING
+    kind, start = split_envelope(payload)
+    return tuple(references(_DECODERS[kind].decode(payload[start:])))
+
+
+def _user() -> str:
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):
+        return f"unknown@{socket.gethostname()}"

@@ -1,0 +1,191 @@
+"""Segments and the index: where a frame lies, how frames are appended, and how they are found again.
+
+The layout is STORE-12, STORE-13 and STORE-22. Nothing here decompresses or hashes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from themis_vcs.errors import Corrupt
+from themis_vcs.model.oid import OID_BYTES, Oid
+from themis_vcs.store import frames
+from themis_vcs.store.environment import Cursor, Reader, Writer
+from themis_vcs.store.frames import SEGMENT_BYTES, Frame
+
+INDEX: Final = "index"
+SEGMENTS: Final = "segments"
+INDEX_KEY: Final = b"o"
+PREFIX: Final = 8
+_NUMBER = struct.Struct(">I")
+_PLACE = struct.Struct(">II")
+_MAX_NUMBER: Final = 2**32 - 1
+
+
+class Location(NamedTuple):
+    """Where a frame begins."""
+
+    segment: int
+    offset: int
+
+
+def row_of(oid: Oid, location: Location) -> bytes:
+    """Return the index row of an object."""
+    return oid[:PREFIX] + _PLACE.pack(*location)
+
+
+def location_of(row: bytes | memoryview) -> Location:
+    """Return the location that an index row holds."""
+    return Location(*_PLACE.unpack_from(row, PREFIX))
+
+
+def rows(cursor: Cursor, prefix: bytes = b"") -> Iterator[bytes]:
+    """Yield the index rows that begin with `prefix`, at most 8 bytes of an oid, ascending."""
+    found = cursor.set_range_dup(INDEX_KEY, prefix or b"\0")
+    while found:
+        row = bytes(cursor.value())
+        if not row.startswith(prefix):
+            return
+        yield row
+        found = cursor.next_dup()
+
+
+class Finder:
+    """Lookups by oid within one transaction. `doubtful` has those that the index knows, but no frame confirms."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._get = reader.get
+        self._cursor = reader.cursor(INDEX)
+        self.doubtful: list[Oid] = []
+
+    def find(self, oid: Oid) -> Location | None:
+        """Return where the frame that names this oid begins."""
+        cursor, prefix, known = self._cursor, oid[:PREFIX], False
+        found = cursor.set_range_dup(INDEX_KEY, prefix)
+        while found:
+            row = cursor.value()
+            if row[:PREFIX] != prefix:
+                break
+            number, offset = _PLACE.unpack_from(row, PREFIX)
+            data = self._get(SEGMENTS, _NUMBER.pack(number))
+            if data is not None and data[offset : offset + OID_BYTES] == oid:
+                return Location(number, offset)
+            known = True
+            found = cursor.next_dup()
+        if known:
+            self.doubtful.append(oid)
+        return None
+
+    def frame(self, location: Location) -> Frame:
+        """Return a copy of the frame at a location."""
+        data = self._get(SEGMENTS, _NUMBER.pack(location.segment))
+        if data is None:
+            raise Corrupt(f"the index points to segment {location.segment}, which does not exist")
+        return frames.unpack(data, location.offset)
+
+    def candidates(self, oid: Oid) -> list[Location]:
+        """Return every location whose index row begins as `oid` does, whatever lies there."""
+        return [location_of(row) for row in rows(self._cursor, oid[:PREFIX])]
+
+
+def oids(reader: Reader, prefix: bytes, start: bytes, limit: int) -> tuple[list[Oid], bytes]:
+    """Return about `limit` oids that begin with `prefix`, ascending, from index row `start` on, and where to go on.
+
+    Empty bytes say that there are no more. Corrupt where no frame confirms a row.
+    """
+    finder = Finder(reader)
+    result: list[Oid] = []
+    taken: list[bytes] = []
+    cursor = reader.cursor(INDEX)
+    found = cursor.set_range_dup(INDEX_KEY, start or b"\0")
+    while found:
+        row = bytes(cursor.value())
+        if not row.startswith(prefix[:PREFIX]):
+            break
+        if len(taken) >= limit and row[:PREFIX] != taken[-1][:PREFIX]:
+            return sorted(result), row
+        taken.append(row)
+        oid = finder.frame(location_of(row)).oid
+        if oid[:PREFIX] != row[:PREFIX]:
+            raise Corrupt(f"the index entry {row[:PREFIX].hex()} points to object {oid.hex()}")
+        if oid.startswith(prefix):
+            result.append(oid)
+        found = cursor.next_dup()
+    return sorted(result), b""
+
+
+def stored(reader: Reader, start: int, limit: int) -> list[tuple[int, list[Frame]]]:
+    """Return up to `limit` segments from number `start` on, each with those of its frames that the index knows.
+
+    Corrupt where the index knows of a frame and there is none.
+    """
+    cursor = reader.cursor(SEGMENTS)
+    result: list[tuple[int, list[Frame]]] = []
+    found = cursor.set_range(_NUMBER.pack(start))
+    while found and len(result) < limit:
+        number = _NUMBER.unpack(cursor.key())[0]
+        result.append((number, _indexed(reader, number, cursor.value())))
+        found = cursor.next()
+    return result
+
+
+def _indexed(reader: Reader, number: int, data: memoryview) -> list[Frame]:
+    cursor = reader.cursor(INDEX)
+    result = []
+    try:
+        for offset, frame in scan(data):
+            row = row_of(frame.oid, Location(number, offset))
+            if cursor.set_range_dup(INDEX_KEY, row) and cursor.value() == row:
+                result.append(frame)
+    except Corrupt:
+        # A frame that was replaced stays behind, and may be damaged: then the index alone says where frames are.
+        offsets = [location_of(row).offset for row in rows(cursor) if location_of(row).segment == number]
+        return [frames.unpack(data, offset) for offset in sorted(offsets)]
+    return result
+
+
+def append(writer: Writer, new: Sequence[Frame]) -> None:
+    """Write frames as new segments, in the order given, and enter them in the index."""
+    cursor = writer.cursor(SEGMENTS)
+    number = _NUMBER.unpack(cursor.key())[0] if cursor.last() else 0
+    if number + len(new) > _MAX_NUMBER:
+        raise Corrupt(f"segment number {number} leaves no room for more")
+    entries: list[tuple[bytes, bytes]] = []
+    parts: list[bytes] = []
+    size = 0
+    for frame in new:
+        if size and size + frame.size > SEGMENT_BYTES:
+            number += 1
+            writer.put(SEGMENTS, _NUMBER.pack(number), b"".join(parts), append=True)
+            parts, size = [], 0
+        entries.append((INDEX_KEY, row_of(frame.oid, Location(number + 1, size))))
+        parts.append(frame.pack())
+        size += frame.size
+    if parts:
+        writer.put(SEGMENTS, _NUMBER.pack(number + 1), b"".join(parts), append=True)
+    entries.sort()
+    writer.cursor(INDEX).putmulti(entries)
+
+
+def forget(writer: Writer, oid: Oid) -> None:
+    """Delete the index rows of an object whose frame is damaged, so that it is stored anew."""
+    finder = Finder(writer)
+    cursor = writer.cursor(INDEX)
+    for row in list(rows(cursor, oid[:PREFIX])):
+        try:
+            other = finder.frame(location_of(row)).oid
+        except Corrupt:
+            other = b""
+        if (other == oid or other[:PREFIX] != row[:PREFIX]) and cursor.set_key_dup(INDEX_KEY, row):
+            cursor.delete()
+
+
+def scan(data: memoryview | bytes) -> Iterator[tuple[int, Frame]]:
+    """Yield (offset, frame) of a segment from its start; Corrupt where no frame begins."""
+    offset = 0
+    while offset < len(data):
+        frame = frames.unpack(data, offset)
+        yield offset, frame
+        offset += frame.size
