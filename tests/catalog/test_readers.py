@@ -66,7 +66,11 @@ def test_csv_is_read(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["d.jsonl", "d.json", "d.csv"])
 def test_a_byte_order_mark_is_no_part_of_the_first_field(tmp_path: Path, name: str) -> None:
-    content = {"d.jsonl": lines(RECORDS[0]), "d.json": json.dumps(RECORDS[:1]), "d.csv": "case_id,input\na,1+1\n"}
+    content = {
+        "d.jsonl": lines(RECORDS[0]),
+        "d.json": json.dumps(RECORDS[:1]),
+        "d.csv": "case_id,input\na,1+1\n",
+    }
     found = cases(read_dataset(write(tmp_path / name, b"\xef\xbb\xbf" + content[name].encode())))
     assert found[0].case_id == "a"
 
@@ -143,13 +147,13 @@ def test_a_bad_line_is_named_with_file_line_and_field(tmp_path: Path, second: st
 
 def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
     path = write(tmp_path / "d.jsonl", b'{"id": "a", "input": "\xff"}\n')
-    with pytest.raises(DataError, match="d.jsonl:1: not UTF-8 at byte 23"):
+    with pytest.raises(DataError, match=r"d.jsonl:1: not UTF-8 at byte 23"):
         cases(read_dataset(path))
 
 
 def test_a_long_id_used_twice_is_noticed(tmp_path: Path) -> None:
     record = {"id": "long " * 30, "input": 1}
-    with pytest.raises(DataError, match="d.jsonl:2: case_id: .*used before"):
+    with pytest.raises(DataError, match=r"d.jsonl:2: case_id: .*used before"):
         cases(read_dataset(write(tmp_path / "d.jsonl", lines(record, record))))
 
 
@@ -175,7 +179,7 @@ def test_a_bad_row_is_named_with_the_line_where_it_starts(tmp_path: Path, text: 
 
 @pytest.mark.parametrize("name", ["d.jsonl", "d.csv"])
 def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DataError, match="no cases in this file"):
+    with pytest.raises(DataError, match=r"no cases in this file"):
         cases(read_dataset(write(tmp_path / name, "")))
 
 
@@ -197,27 +201,29 @@ def test_a_bad_record_of_a_json_file_is_named_by_number(tmp_path: Path, text: st
 
 def test_a_named_field_that_is_missing_is_an_error_also_where_it_is_optional(tmp_path: Path) -> None:
     path = write(tmp_path / "d.jsonl", lines({"id": "a", "input": 1, "gold": 2}))
-    with pytest.raises(DataError, match="d.jsonl:1: golden: missing") as caught:
+    with pytest.raises(DataError, match=r"d.jsonl:1: golden: missing") as caught:
         cases(read_dataset(path, expected="golden"))
     assert "id, input, gold" in str(caught.value.hint)
 
 
 def test_a_missing_file_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(DataError, match=r"no such file"):
         read_dataset(tmp_path / "absent.jsonl")
 
 
 @pytest.mark.parametrize("name", ["d.parquet", "d", ".jsonl", "d.gz"])
 def test_an_unknown_format_is_refused_at_once(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DataError, match="not a dataset format"):
+    with pytest.raises(DataError, match=r"not a dataset format"):
         read_dataset(write(tmp_path / name, ""))
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: b"x" + data, lambda data: data[:40] + b"!!!" + data[43:]])
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-9], lambda data: b"x" + data, lambda data: data[:40] + b"!!!" + data[43:]]
+)
 def test_a_damaged_archive_is_refused(tmp_path: Path, damage: Any) -> None:
     path = tmp_path / "d.jsonl.gz"
     path.write_bytes(damage(gzip.compress(lines(*({"id": i, "input": "x" * i} for i in range(99))).encode())))
-    with pytest.raises(DataError, match="damaged gzip data"):
+    with pytest.raises(DataError, match=r"damaged gzip data"):
         cases(read_dataset(path))
 
 
@@ -241,7 +247,7 @@ def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(tmp_path: P
     with path.open("wb") as file:
         file.truncate(1 << 30)
     tracemalloc.start()
-    with pytest.raises(DataError, match="d.jsonl:1: line: longer than"):
+    with pytest.raises(DataError, match=r"d.jsonl:1: line: longer than"):
         cases(read_dataset(path))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

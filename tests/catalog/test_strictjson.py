@@ -14,9 +14,7 @@ from themis_vcs.catalog.strictjson import DEEPEST, MalformedJson, parse
 from themis_vcs.model import codec
 
 # Text that looks like the structure around it is what a check for repeated keys could be led astray by.
-TEXT = st.text(st.sampled_from('ab":\\ ,{}\t\n'), max_size=6) | st.text(
-    st.characters(codec="utf-8"), max_size=6
-)
+TEXT = st.text(st.sampled_from('ab":\\ ,{}\t\n'), max_size=6) | st.text(st.characters(codec="utf-8"), max_size=6)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
@@ -85,12 +83,14 @@ def test_anything_is_either_read_or_refused(data: bytes | str) -> None:
         ("-Infinity", "", "-Infinity is not a JSON number"),
         ('{"a": {"b": 1e999}}', "a.b", "number out of range"),
         ('{"a": 18446744073709551616}', "a", "integer outside 64 bits"),
-        ('[-9223372036854775809]', "[0]", "integer outside 64 bits"),
+        ("[-9223372036854775809]", "[0]", "integer outside 64 bits"),
         ("9" * 5000, "", "integer outside 64 bits"),
         ('{"a": "x\\ud800"}', "a", "lone surrogate"),
         ('{"\\udfff": 1}', "", "lone surrogate in a key"),
         ('{"a": {"b": 1, "c": 2, "b": 3}}', "a", "key 'b' twice in one object"),
         ('{"a" :1,"b":2,"a":3}', "", "key 'a' twice in one object"),
+        ('{"k\\\\":1,"b":2,"b":3}', "", "key 'b' twice in one object"),
+        ('{"k": "\\":","b":2,"b":3}', "", "key 'b' twice in one object"),
         ('{"a": 1', "", "malformed JSON: Expecting ',' delimiter at character 8"),
         ("", "", "malformed JSON: Expecting value at character 1"),
         ("1 2", "", "malformed JSON: Extra data"),

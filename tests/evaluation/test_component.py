@@ -99,7 +99,7 @@ def test_an_id_is_derived_from_the_class() -> None:
 def test_unknown_fields_of_a_case_cannot_be_read() -> None:
     component = Stateless()
     component.reads = {"output"}  # type: ignore[attr-defined]
-    with pytest.raises(ValueError, match="unknown fields of a case: output"):
+    with pytest.raises(ValueError, match=r"unknown fields of a case: output"):
         reads(component)
 
 
@@ -124,7 +124,7 @@ def test_a_workflow_metric_is_known_by_its_method() -> None:
 def test_an_unknown_subject_kind_is_refused() -> None:
     component = Stateless()
     component.subject_kind = "pair"  # type: ignore[attr-defined]
-    with pytest.raises(ValueError, match="'pair'.*candidate, candidates, trace, conversation"):
+    with pytest.raises(ValueError, match=r"'pair'.*candidate, candidates, trace, conversation"):
         subject_kind(component)
 
 

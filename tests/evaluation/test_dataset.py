@@ -35,12 +35,12 @@ def test_an_unfit_id_is_refused_with_its_number(bad: Any, what: str) -> None:
 
 @pytest.mark.parametrize("case_id", ["a", "long " * 20])
 def test_an_id_used_twice_is_refused(case_id: str) -> None:
-    with pytest.raises(DataError, match="case 3: case_id .*used before"):
+    with pytest.raises(DataError, match=r"case 3: case_id .*used before"):
         list(Dataset("d", [Case(case_id, 1), Case("b", 2), Case(case_id, 3)]).iter_cases())
 
 
 def test_what_is_no_case_is_refused() -> None:
-    with pytest.raises(DataError, match="case 1: expected Case, got dict"):
+    with pytest.raises(DataError, match=r"case 1: expected Case, got dict"):
         list(Dataset("d", [{"case_id": "a"}]).iter_cases())  # type: ignore[list-item]
 
 

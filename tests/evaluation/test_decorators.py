@@ -160,7 +160,7 @@ def test_a_judge_is_given_the_keywords_that_it_takes() -> None:
     ],
 )
 def test_a_function_that_cannot_be_called_is_refused_at_once(decorate: Any, function: Any) -> None:
-    with pytest.raises(TypeError, match="parameter|no argument"):
+    with pytest.raises(TypeError, match=r"parameter|no argument"):
         decorate(function)
 
 

@@ -92,6 +92,20 @@ OBJECTS = """
         return Inner
 
 
+    def closing(n):
+        class Inner:
+            def run(self):
+                return n
+
+        return Inner
+
+
+    def versioned(version):
+        declared = Declared("x")
+        declared.version = version
+        return declared
+
+
     def looping(value):
         box = Box()
         box.me = [box, value]
@@ -165,7 +179,9 @@ def pairs(*expressions: str) -> list[object]:
         "functools.partial(plus, 1) | functools.partial(plus, 2)",
         "FIRST | SECOND",
         "factory(1)() | factory(2)()",
-        "factory(1)() | factory(1, Adds)(1)",
+        "factory(1)() | factory(1, Ignoring)()",
+        "closing(1)() | closing(2)()",
+        "versioned('1') | versioned('2')",
         "Slotted(1) | Slotted(2)",
         "Record(1) | Record(1, {'a': 1})",
         "type('T', (Box,), {'a': 1})() | type('T', (Box,), {'a': 2})()",

@@ -68,7 +68,7 @@ def interpreters() -> list[str]:
 
 def test_every_python_agrees() -> None:
     package = Path(syntax.__file__).parents[1]
-    texts = [TRICKY, *(path.read_text() for path in sorted(package.rglob("*.py")))]
+    texts = [TRICKY, *(path.read_text() for path in sorted(package.rglob("e*/*.py")))]
     own = []
     for text in texts:
         body = ast.parse(text).body

@@ -140,9 +140,7 @@ class Extended(Score, frozen=True):
     extra: str = ""
 
 
-@pytest.mark.parametrize(
-    "thing", [Extended("m", 1.0), {"metric_id": "m"}, None], ids=["subclass", "dict", "None"]
-)
+@pytest.mark.parametrize("thing", [Extended("m", 1.0), {"metric_id": "m"}, None], ids=["subclass", "dict", "None"])
 def test_what_would_lose_something_is_no_value(thing: Any) -> None:
     with pytest.raises(TypeError, match="not a value"):
         value_of(thing)

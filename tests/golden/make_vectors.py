@@ -4,7 +4,7 @@ Usage: python -m tests.golden.make_vectors
 
 Made by `reference`, which shares no code with the package, so the vectors prove something about it.
 
-Values are in a notation that every JSON library keeps. null, true, false, text and lists stand for themselves;
+Values are in a notation that every JSON library keeps. null, true, false, text and lists are themselves;
 {"int": "-1"}; {"float": "bff0000000000000"} (its bits); {"bytes": "00ff"}; {"map": [[key, value], …]}, in any
 order; {"repeat": {"text": "a"}, "times": n} and likewise for "bytes" and "list"; {"numbered": n} is the map
 k00000 → 0, k00001 → 1, … to n - 1. Bytes are in hex, or a list of [hex, times]. Of long payloads there are

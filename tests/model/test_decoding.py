@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 import tracemalloc
 from typing import Any
 
@@ -91,8 +90,8 @@ def test_damaged_objects_are_canonical_or_refused(payload: bytes) -> None:
 
 
 def test_refusal_says_where_and_is_corruption() -> None:
-    with pytest.raises(Corrupt, match="from byte 3 of the body") as caught:
-        codec.unpack(packed([1, 2]) + b"\xcc\x01")
+    with pytest.raises(Corrupt, match="from byte 2 of the body") as caught:
+        codec.unpack(b"\x92\x01\xcc\x02")
     assert caught.value.exit_status == 14
 
 
@@ -114,15 +113,14 @@ def test_newer_format_is_told_from_damage() -> None:
         pytest.param(b"\x91" * 60_000_000, id="60 million lists in each other"),
     ],
 )
-@pytest.mark.parametrize("read", [codec.unpack, lambda data: codec.decode(codec.envelope("test") + data)])
-def test_hostile_lengths_cost_little_memory(data: bytes, read: Any) -> None:
+def test_hostile_lengths_cost_little_memory(data: bytes) -> None:
     """ENC-13, ENC-14"""
+    payload = codec.envelope("test") + data
     tracemalloc.start()
     try:
         with pytest.raises(DecodingError):
-            read(data)
+            codec.decode(payload)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 2 * len(data) + 20_000_000
-    assert time
+    assert peak < len(data) + 20_000_000

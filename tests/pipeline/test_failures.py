@@ -54,9 +54,7 @@ def failures(store: RunStore, stage: str) -> list[Step]:
     ]
 
 
-def test_a_failed_case_stops_no_other_and_is_tried_by_the_next_run(
-    store: RunStore, counted: Counter[str]
-) -> None:
+def test_a_failed_case_stops_no_other_and_is_tried_by_the_next_run(store: RunStore, counted: Counter[str]) -> None:
     generator = Flaky(ValueError("no"))
     first = experiment(generator=generator).run(store=store)
     assert first.status == "completed_with_failures"
@@ -102,19 +100,14 @@ def test_a_parse_that_failed_once_leaves_no_trace_in_the_rows(store: RunStore) -
     assert failures(store, "parse") == []
 
 
-def test_overload_is_retried_within_the_run_and_every_attempt_is_kept(
-    store: RunStore, counted: Counter[str]
-) -> None:
+def test_overload_is_retried_within_the_run_and_every_attempt_is_kept(store: RunStore, counted: Counter[str]) -> None:
     result = experiment(generator=Flaky(Overloaded(), times=2)).run(store=store)
     assert result.status == "completed"
     run = store.repository.load(store.repository.ref("names/main"), Run)
     stage = store.repository.load(run.stages[0], Stage)
     from themis_vcs.analysis.reading import Reader
 
-    steps = {
-        key: store.repository.load(oid, Step)
-        for key, oid in Reader(store.repository).scan(stage.tracks[0].steps)
-    }
+    steps = {key: store.repository.load(oid, Step) for key, oid in Reader(store.repository).scan(stage.tracks[0].steps)}
     assert [each["error"] for each in steps["sums/c1/0"].observations["attempts"]] == ["Overloaded"] * 2
     assert "attempts" not in steps["sums/c0/0"].observations
 
@@ -165,9 +158,7 @@ def test_an_async_component_that_never_returns_is_given_up(store: RunStore) -> N
                 await asyncio.Event().wait()
             return await super().generate(case, ctx)
 
-    result = experiment(3, generator=Silent(), runtime=RuntimeConfig(timeout=0.2, retry_attempts=1)).run(
-        store=store
-    )
+    result = experiment(3, generator=Silent(), runtime=RuntimeConfig(timeout=0.2, retry_attempts=1)).run(store=store)
     assert (result.stages["generate"].built, result.stages["generate"].failed) == (2, 1)
     error = failures(store, "generate")[0].error
     assert error is not None
@@ -188,9 +179,7 @@ def test_a_plain_component_that_never_returns_is_given_up(store: RunStore) -> No
     assert (result.stages["parse"].built, result.stages["parse"].failed) == (2, 1)
 
 
-def test_a_verdict_that_cannot_be_read_is_an_error_and_not_a_zero(
-    store: RunStore, counted: Counter[str]
-) -> None:
+def test_a_verdict_that_cannot_be_read_is_an_error_and_not_a_zero(store: RunStore, counted: Counter[str]) -> None:
     class Mumbling(Judge):
         async def judge(self, prompt: str, *, seed: int | None = None) -> Any:
             response = await super().judge(prompt, seed=seed)

@@ -171,9 +171,7 @@ def test_a_field_that_is_not_read_is_not_in_the_key() -> None:
         reads: tuple[str, ...] = ("input",)
 
     plain = experiment(3, generator=Blind())
-    other = experiment(
-        3, generator=Blind(), datasets=[dataset(3, c1={"expected_output": "x", "metadata": {}})]
-    )
+    other = experiment(3, generator=Blind(), datasets=[dataset(3, c1={"expected_output": "x", "metadata": {}})])
     name = ("generate", "test/answer", "sums/c1/0")
     assert keys(plain)[name] == keys(other)[name]
 

@@ -29,9 +29,7 @@ def test_a_second_run_calls_nothing_and_adds_nothing(store: RunStore, counted: C
     )
 
 
-def test_an_added_metric_runs_on_every_case_and_calls_nothing_else(
-    store: RunStore, counted: Counter[str]
-) -> None:
+def test_an_added_metric_runs_on_every_case_and_calls_nothing_else(store: RunStore, counted: Counter[str]) -> None:
     experiment().run(store=store)
     counted.clear()
     result = experiment(metrics=[Equal(), Verdict(), Equal("test/another")]).run(store=store)
@@ -52,9 +50,7 @@ def test_a_parser_edit_rebuilds_what_follows_only_where_its_output_changed(
     assert result.metrics["test/equal"].mean == 0.7
 
 
-def test_raising_the_number_of_samples_generates_the_missing_ones(
-    store: RunStore, counted: Counter[str]
-) -> None:
+def test_raising_the_number_of_samples_generates_the_missing_ones(store: RunStore, counted: Counter[str]) -> None:
     experiment(4, samples=3).run(store=store)
     counted.clear()
     experiment(4, samples=5).run(store=store)
@@ -93,9 +89,7 @@ def test_cases_of_two_datasets_may_share_ids(store: RunStore, counted: Counter[s
     assert result.metrics["test/equal"].count == 6
 
 
-def test_rerun_executes_everything_and_the_run_before_stays_reachable(
-    store: RunStore, counted: Counter[str]
-) -> None:
+def test_rerun_executes_everything_and_the_run_before_stays_reachable(store: RunStore, counted: Counter[str]) -> None:
     first = experiment().run(store=store)
     before = store.repository.ref("names/main")
     counted.clear()
@@ -113,9 +107,7 @@ def test_policy_error_refuses_a_run_that_exists(store: RunStore, counted: Counte
         experiment(runtime=RuntimeConfig(existing_run_policy="error")).run(store=store)
 
 
-def test_metadata_of_a_dataset_concerns_metrics_of_that_dataset_alone(
-    store: RunStore, counted: Counter[str]
-) -> None:
+def test_metadata_of_a_dataset_concerns_metrics_of_that_dataset_alone(store: RunStore, counted: Counter[str]) -> None:
     plain = [dataset(3, "a"), dataset(3, "b")]
     experiment(datasets=plain).run(store=store)
     counted.clear()
@@ -124,9 +116,7 @@ def test_metadata_of_a_dataset_concerns_metrics_of_that_dataset_alone(
     assert counted == {"test/equal": 3, "judge": 3}
 
 
-def test_a_field_that_a_generator_does_not_read_is_not_seen_by_it(
-    store: RunStore, counted: Counter[str]
-) -> None:
+def test_a_field_that_a_generator_does_not_read_is_not_seen_by_it(store: RunStore, counted: Counter[str]) -> None:
     seen: list[Case] = []
 
     class Blind(Answer):
@@ -139,15 +129,11 @@ def test_a_field_that_a_generator_does_not_read_is_not_seen_by_it(
     experiment(3, generator=Blind()).run(store=store)
     assert [case.expected_output for case in seen] == [None] * 3
     counted.clear()
-    experiment(3, generator=Blind(), datasets=[dataset(3, c1={"expected_output": "corrected"})]).run(
-        store=store
-    )
+    experiment(3, generator=Blind(), datasets=[dataset(3, c1={"expected_output": "corrected"})]).run(store=store)
     assert counted == {"test/equal": 1, "judge": 1}
 
 
-def test_one_case_added_to_many_reads_only_the_unequal_branches(
-    store: RunStore, counted: Counter[str]
-) -> None:
+def test_one_case_added_to_many_reads_only_the_unequal_branches(store: RunStore, counted: Counter[str]) -> None:
     from themis_vcs.pipeline import experiment as module
 
     experiment(3_000, metrics=[Equal()]).run(store=store)
@@ -173,9 +159,7 @@ def test_one_case_added_to_many_reads_only_the_unequal_branches(
 
 
 @pytest.mark.parametrize("deterministic", [True, False])
-def test_judges_asked_by_a_plain_run_once_only(
-    store: RunStore, counted: Counter[str], deterministic: bool
-) -> None:
+def test_judges_asked_by_a_plain_run_once_only(store: RunStore, counted: Counter[str], deterministic: bool) -> None:
     judge = Judge(deterministic)
     experiment(judge=judge).run(store=store)
     experiment(judge=judge).run(store=store)

@@ -61,8 +61,7 @@ def entry_changes(reader: Reader, old: Oid, new: Oid) -> EntryChanges:
 def configuration(identity: Identity) -> dict[str, Any]:
     """The identity of a run, stage by stage, with each component as one line of text."""
     return {
-        stage: {name: _labelled(name, value) for name, value in held.items()}
-        for stage, held in identity.stages.items()
+        stage: {name: _labelled(name, value) for name, value in held.items()} for stage, held in identity.stages.items()
     }
 
 
@@ -103,12 +102,10 @@ def _option_changes(old: Snapshot, new: Snapshot) -> list[Difference]:
 
 
 def _dataset_changes(reader: Reader, old: Identity, new: Identity) -> list[Difference]:
-    before, after = (
-        {name: {"revision": revision} for name, revision in each.revisions.items()} for each in (old, new)
-    )
+    before, after = ({name: {"revision": revision} for name, revision in each.revisions.items()} for each in (old, new))
     found = differences(before, after, "datasets")
     for change in reader.diff(old.datasets, new.datasets):
         if change.old is not None and change.new is not None:
-            infos = reader.value(change.old), reader.value(change.new)
-            found.extend(differences(*(info["metadata"] for info in infos), f"datasets.{change.key}.metadata"))
+            before, after = (reader.value(oid)["metadata"] for oid in (change.old, change.new))
+            found.extend(differences(before, after, f"datasets.{change.key}.metadata"))
     return found

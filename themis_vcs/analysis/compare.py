@@ -72,7 +72,9 @@ class ChangedStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that differs. `flipped` has the largest differences first; `steps` all other values, by stage."""
+    """Everything that differs. `flipped` has the largest differences first; `steps` all other values, by
+    stage.
+    """
 
     old: Side
     new: Side
@@ -84,18 +86,22 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare(reader: Reader, old: tuple[str, Located], new: tuple[str, Located]) -> Comparison:
-    """Compare two runs, each with the revision that named it. Reads only the branches of trees that differ."""
+    """Compare two runs, each with the revision that named it. Reads only what differs between them."""
     pairs = list(_pairs(reader, old[1], new[1]))
     flipped = [flip for stage, one, other in pairs if stage in _SCORED for flip in _flips(reader, one, other)]
-    means = [metric_means(reader, each.run, reader.size(each.snapshot.identity.cases)) for _, each in (old, new)]
+    before, after = (
+        metric_means(reader, each.run, reader.size(each.snapshot.identity.cases)) for _, each in (old, new)
+    )
     return Comparison(
         old=_side(*old),
         new=_side(*new),
         changes=changes(reader, old[1].snapshot, new[1].snapshot),
         tracks=[_track_change(reader, stage, one, other) for stage, one, other in pairs],
-        metrics=[_metric_change(name, *means, flipped) for name in dict.fromkeys([*means[0], *means[1]])],
+        metrics=[_metric_change(name, before, after, flipped) for name in dict.fromkeys([*before, *after])],
         flipped=sorted(flipped, key=lambda flip: (-_distance(flip), flip.metric, flip.case)),
-        steps=[step for stage, *both in pairs if stage not in _SCORED for step in _changed(reader, stage, *both)],
+        steps=[
+            step for stage, one, other in pairs if stage not in _SCORED for step in _changed(reader, stage, one, other)
+        ],
     )
 
 
@@ -105,12 +111,12 @@ def _side(revision: str, found: Located) -> Side:
 
 
 def _pairs(reader: Reader, old: Located, new: Located) -> Iterator[tuple[str, Track | None, Track | None]]:
-    """The tracks of both runs. Where a stage has one track in each, they belong together whatever they are called."""
+    """The tracks of both runs, by id; where both have one only, they belong together under any id."""
     before, after = (stages_of(reader.repository, each.run) for each in (old, new))
     for name in dict.fromkeys([*before, *after]):
         one, other = ({t.id: t for t in held[name].tracks} if name in held else {} for held in (before, after))
         if name not in _SCORED and len(one) == len(other) == 1:
-            yield name, *one.values(), *other.values()
+            yield name, next(iter(one.values())), next(iter(other.values()))
             continue
         for track in dict.fromkeys([*one, *other]):
             yield name, one.get(track), other.get(track)
@@ -144,9 +150,7 @@ def _flips(reader: Reader, old: Track | None, new: Track | None) -> Iterator[Fli
         if scores[0] == scores[1]:
             continue
         whys = [f"{each.category}: {each.reason}" if isinstance(each, Failure) else None for each in (one, other)]
-        yield Flip(
-            metric=new.id, case=case, old=scores[0], new=scores[1], old_reason=whys[0], new_reason=whys[1]
-        )
+        yield Flip(metric=new.id, case=case, old=scores[0], new=scores[1], old_reason=whys[0], new_reason=whys[1])
 
 
 def _score(reader: Reader, track: Track, case: str) -> float | Failure:

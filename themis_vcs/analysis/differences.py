@@ -12,7 +12,9 @@ Kind = Literal["added", "removed", "changed"]
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One field that differs. `old` is None where it was added, `new` where it was removed; `kind` says which."""
+    """One field that differs. `old` is None where it was added, `new` where it was removed; `kind` says
+    which.
+    """
 
     path: str
     kind: Kind
@@ -41,11 +43,7 @@ def _walk(old: Any, new: Any, path: str) -> Iterator[Difference]:
     if isinstance(old, dict) and isinstance(new, dict):
         yield from _members(old, new, f"{path}." if path else "", "")
     elif isinstance(old, list) and isinstance(new, list):
-        if _named(old) and _named(new):
-            by_name = [{each["id"]: each for each in side} for side in (old, new)]
-        else:
-            by_name = [dict(enumerate(side)) for side in (old, new)]
-        yield from _members(*by_name, f"{path}[", "]")
+        yield from _members(*_keyed(old, new), f"{path}[", "]")
     elif not same(old, new):
         yield Difference(path, "changed", old, new)
 
@@ -61,8 +59,12 @@ def _members(old: dict[Any, Any], new: dict[Any, Any], before: str, after: str) 
             yield from _walk(old[key], new[key], path)
 
 
+def _keyed(old: list[Any], new: list[Any]) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    if _named(old) and _named(new):
+        return {each["id"]: each for each in old}, {each["id"]: each for each in new}
+    return dict(enumerate(old)), dict(enumerate(new))
+
+
 def _named(items: list[Any]) -> bool:
     names = [each.get("id") for each in items if isinstance(each, dict)]
-    return len(names) == len(items) == len(set(map(str, names))) and all(
-        isinstance(name, str) for name in names
-    )
+    return len(names) == len(items) == len(set(map(str, names))) and all(isinstance(name, str) for name in names)

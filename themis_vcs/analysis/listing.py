@@ -12,7 +12,7 @@ from themis_vcs.analysis.moment import moment
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.analysis.steps import Outcome, step_keys
 from themis_vcs.analysis.summary import TrackSummary, track_summaries
-from themis_vcs.model.objects import Run, Stage, Step, Tag, Track
+from themis_vcs.model.objects import Run, Step, Tag, Track
 from themis_vcs.store.repository import Repository
 
 _CHUNK = 500
@@ -84,7 +84,7 @@ def datasets(reader: Reader, found: Located, stage_name: str, track_id: str | No
             )
 
 
-def steps(reader: Reader, found: Located, stage: Stage, track: Track, prefix: str) -> Iterator[StepRow]:
+def steps(reader: Reader, found: Located, track: Track, prefix: str) -> Iterator[StepRow]:
     """The steps of one track whose case's key begins with `prefix`, case by case."""
     chunk: list[str] = []
     for case, _ in reader.scan(found.snapshot.identity.cases, prefix):

@@ -24,7 +24,9 @@ _INDEX = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 @dataclass(frozen=True)
 class Located:
-    """A run with its oid and snapshot, and which `stage` and `case` of it were asked for; the case is as it was typed."""
+    """A run with its oid and snapshot, and which `stage` and `case` of it were asked for; the case is as it
+    was typed.
+    """
 
     oid: Oid
     run: Run
@@ -39,9 +41,7 @@ def locate(repository: Repository, text: str) -> Located:
     oid = resolve(repository, str(Revision(revision.base, revision.reflog, revision.ancestors)))
     run = repository.get(oid)
     if not isinstance(run, Run):
-        raise NotFound(
-            f"{text} is a {type(run).__name__.lower()}, not a run", hint="`themis show` shows any object"
-        )
+        raise NotFound(f"{text} is a {type(run).__name__.lower()}, not a run", hint="`themis show` shows any object")
     return Located(oid, run, repository.load(run.snapshot, Snapshot), revision.stage, revision.case)
 
 
@@ -52,7 +52,9 @@ def stages_of(repository: Repository, run: Run) -> dict[str, Stage]:
 
 
 def stage_of(repository: Repository, run: Run, name: str) -> Stage:
-    """One stage of a run. UsageError if there is no stage of that name, NotFound if the run did not get there."""
+    """One stage of a run. UsageError if there is no stage of that name, NotFound if the run did not get
+    there.
+    """
     stages = stages_of(repository, run)
     if name in stages:
         return stages[name]
@@ -78,7 +80,8 @@ def tracks_of(stage: Stage, wanted: str | None = None) -> list[Track]:
 def find_case(reader: Reader, identity: Identity, text: str) -> tuple[str, int | None]:
     """The key of a case of a run, and the index of a sample or draw if `text` ends in one.
 
-    `text` is a key as listings print it, DATASET/CASE with the ids as they are, or a case id that only one dataset has.
+    `text` is a key as listings print it, DATASET/CASE with the ids as they are, or a case id that only one
+    dataset has.
     """
     cases = identity.cases
     head, _, tail = text.rpartition("/")
@@ -111,6 +114,4 @@ def _nearest(reader: Reader, cases: Oid, text: str) -> str:
     keys = [key for key, _ in islice(reader.scan(cases), _LOOKED_AT)]
     near = difflib.get_close_matches(text, keys, n=2, cutoff=0.7)
     near = near or difflib.get_close_matches(text, [key.partition("/")[2] for key in keys], n=2, cutoff=0.7)
-    return (
-        f"did you mean {' or '.join(near)}?" if near else "`themis ls REV:generate/DATASET` lists the cases"
-    )
+    return f"did you mean {' or '.join(near)}?" if near else "`themis ls REV:generate/DATASET` lists the cases"

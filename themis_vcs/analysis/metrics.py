@@ -44,8 +44,12 @@ def case_score(value: Any) -> float | Failure:
         return value.value
     if isinstance(value, ScoreError):
         return Failure(value.category, value.reason)
-    if not isinstance(value, EvaluationExecution):
-        return Failure("data_problem", f"{type(value).__name__} is not a score")
+    if isinstance(value, EvaluationExecution):
+        return _evaluation_score(value)
+    return Failure("data_problem", f"{type(value).__name__} is not a score")
+
+
+def _evaluation_score(value: EvaluationExecution) -> float | Failure:
     aggregated = value.aggregation_output.value if value.aggregation_output else None
     if isinstance(aggregated, int | float) and not isinstance(aggregated, bool):
         return float(aggregated)

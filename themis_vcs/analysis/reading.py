@@ -11,8 +11,8 @@ from themis_vcs.model.objects import TreeNode, Value, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.repository import Repository
 
-_NODES = 4_096
-_VALUES = 8_192
+_NODES = 512
+_VALUES = 2_048
 
 
 class Reader:

@@ -1,4 +1,6 @@
-"""Why a step would be executed: the comparison of what is wanted with the step on record, key field by key field."""
+"""Why a step would be executed: the comparison of what is wanted with the step on record, key field by key
+field.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from themis_vcs.analysis.changes import component_label
 from themis_vcs.analysis.differences import Difference, differences
 from themis_vcs.analysis.excerpt import excerpt
 from themis_vcs.analysis.reading import Reader
@@ -24,8 +25,8 @@ _ABSENT = "absent"
 class Reason(msgspec.Struct, frozen=True):
     """One field of a derivation key that is not as it was, or another cause. `old` and `new` are in short.
 
-    `kind` is one of "new case", "new sample", "new component", "not run before", "failed before", "input changed",
-    "code changed", "options changed", "params changed", "seed changed", "forced".
+    `kind` is one of "new case", "new sample", "new component", "not run before", "failed before", "input
+    changed", "code changed", "options changed", "params changed", "seed changed", "forced".
     """
 
     kind: str
@@ -36,7 +37,9 @@ class Reason(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """A step that would be executed, with all that goes into its key. `options` are those of each component by id."""
+    """A step that would be executed, with all that goes into its key. `options` are those of each component
+    by id.
+    """
 
     key: str
     case: str
@@ -45,13 +48,14 @@ class Wanted:
     params: Oid
     inputs: Sequence[tuple[str, Sequence[Oid]]]
     seed: int | None
-    forced: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a run has of one track: None where it has no such track. `options` are those of its components by id."""
+    """What a run has of one track: None where it has no such track. `options` are those of its components by
+    id.
+    """
 
     track: Track | None
     cases: Oid
@@ -65,7 +69,9 @@ def record_of(reader: Reader, run: Run, stage: str, track: str) -> Record:
     stages = (reader.repository.load(oid, Stage) for oid in run.stages)
     tracks = (each for held in stages if held.name == stage for each in held.tracks if each.id == track)
     return Record(
-        next(tracks, None), snapshot.identity.cases, {recipe["id"]: recipe.get("config", {}) for recipe in recipes}
+        next(tracks, None),
+        snapshot.identity.cases,
+        {recipe["id"]: recipe.get("config", {}) for recipe in recipes},
     )
 
 
@@ -132,7 +138,7 @@ def _code(record: Record, track: Track, wanted: Wanted, step: Step) -> Iterator[
         for change in changes[:_SHOWN]:
             yield _reason("options changed", f"{name}.{change.path}", change)
         if not changes:
-            yield Reason("code changed", name, _label(old), _label(new))
+            yield Reason("code changed", name, _label(old, new), _label(new, old))
     if not told:
         old_hex, new_hex = step.fingerprint.hex()[:12], wanted.fingerprint.hex()[:12]
         yield Reason("code changed", f"{wanted.component.id} for this case", f"#{old_hex}", f"#{new_hex}")
@@ -172,8 +178,12 @@ def _members(ref: ComponentRef) -> dict[str, ComponentRef]:
     return {each.id: each for each in (ref, *ref.also)}
 
 
-def _label(ref: ComponentRef | None) -> str:
-    return _ABSENT if ref is None else component_label(ref.id, ref.version, ref.fingerprint)
+def _label(ref: ComponentRef | None, other: ComponentRef | None) -> str:
+    """The beginning of a component's fingerprint, with its version where that differs from the other one's."""
+    if ref is None:
+        return _ABSENT
+    version = "" if other is None or other.version == ref.version else f"{ref.version} "
+    return f"{version}#{ref.fingerprint.hex()[:12]}"
 
 
 def _text(seed: int | None) -> str:

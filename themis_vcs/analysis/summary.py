@@ -11,6 +11,7 @@ from themis_vcs.analysis.lookup import Located, stages_of
 from themis_vcs.analysis.metrics import MetricMean, metric_means
 from themis_vcs.analysis.moment import moment
 from themis_vcs.analysis.reading import Reader
+from themis_vcs.model.derivation import STAGES
 from themis_vcs.model.objects import Run, Stage
 
 
@@ -23,7 +24,9 @@ class Work(msgspec.Struct, frozen=True):
 
 
 class TrackSummary(msgspec.Struct, frozen=True):
-    """One component of a stage: of how many steps it has values, how many failed, how many wait for a failed input."""
+    """One component of a stage: of how many steps it has values, how many failed, how many wait for a failed
+    input.
+    """
 
     stage: str
     track: str
@@ -83,8 +86,8 @@ def summary(reader: Reader, found: Located) -> RunSummary:
 
 
 def work_of(run: Run) -> dict[str, Work]:
-    """What was done to make a run, by stage."""
-    return {stage: Work(*counts) for stage, counts in run.work.items()}
+    """What was done to make a run, by stage in their order."""
+    return {stage: Work(*run.work[stage]) for stage in STAGES if stage in run.work}
 
 
 def track_summaries(reader: Reader, stage: Stage, cases: int) -> list[TrackSummary]:
@@ -94,7 +97,5 @@ def track_summaries(reader: Reader, stage: Stage, cases: int) -> list[TrackSumma
         values, failed = reader.size(track.values), reader.size(track.failures)
         ref = track.component
         label = component_label(ref.id, ref.version, ref.fingerprint)
-        rows.append(
-            TrackSummary(stage.name, track.id, label, values, failed, cases * track.fanout - values - failed)
-        )
+        rows.append(TrackSummary(stage.name, track.id, label, values, failed, cases * track.fanout - values - failed))
     return rows

@@ -45,7 +45,7 @@ class ChoiceLetter(Builtin, frozen=True):
         return (
             re.compile(rf"{_STATED}{_OPEN}({one})(?![\w'’])|\\boxed\{{(?:\\text\{{)?\(?({one})\)?\}}"),
             re.compile(rf"\s*[*_`(\[]{{0,4}}({both})[*_`)\]]{{0,4}}[.:]?[*_`]{{0,4}}\s*"),
-            re.compile(rf"\s*[*_`(\[]{{0,4}}({one})[*_`]{{0,4}}[.):\]](?!\w|{_DENIED})"),
+            re.compile(rf"\s*[*_`(\[]{{0,4}}(?:({one})[*_`]{{0,4}}[.):\]]|({both})[*_`]{{0,4}}[)\]])(?!\w|{_DENIED})"),
             re.compile(rf"[(\[]({one})[)\]]|\*\*\(?({one})[).:]?\*\*"),
             re.compile(rf"(?<![\w'’.\\])(?<!not )({one})(?![\w'’])(?!\.\w)"),
         )

@@ -29,9 +29,7 @@ class DemoJudge(Builtin, frozen=True):
         digest = blake3(f"{seed} {prompt}".encode(), derive_key_context=_DRAW).digest(length=8)
         drawn = int.from_bytes(digest, "big") / 2**64
         properties = (schema or {}).get("properties") or {"score": {"type": "number"}, "rationale": {}}
-        verdict = {
-            name: _draw(rule if isinstance(rule, dict) else {}, drawn) for name, rule in properties.items()
-        }
+        verdict = {name: _draw(rule if isinstance(rule, dict) else {}, drawn) for name, rule in properties.items()}
         return JudgeResponse(self.component_id, json.dumps(verdict), self.version, effective_seed=seed)
 
 

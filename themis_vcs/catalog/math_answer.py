@@ -45,11 +45,7 @@ def _final(text: str) -> str | None:
 def _single(text: str) -> str | None:
     """The one number in a text such as "12 apples" or "x = 5"; None where more of it may matter."""
     numbers = list(islice(numbers_in(text), 2))
-    return (
-        numbers[0]
-        if len(numbers) == 1 and not re.search(r"\\|[\^*+(){}]|\d[a-z]", without_latex(text))
-        else None
-    )
+    return numbers[0] if len(numbers) == 1 and not re.search(r"\\|[\^*+(){}]|\d[a-z]", without_latex(text)) else None
 
 
 def _boxed(text: str) -> str | None:

@@ -53,14 +53,10 @@ class ExactMatch(Builtin, frozen=True):
         if _is_number(answer) or _is_number(expected) or self.numbers:
             number = _number(answer)
             if number is not None and number == _number(expected):
-                return not isinstance(answer, bool) and not isinstance(expected, bool)
+                return True
         if type(answer) is not type(expected):
             return False
-        return (
-            self._loose(answer) == self._loose(expected)
-            if isinstance(answer, str)
-            else bool(answer == expected)
-        )
+        return self._loose(answer) == self._loose(expected) if isinstance(answer, str) else bool(answer == expected)
 
     def _loose(self, text: str) -> str:
         if self.ignore_case:

@@ -17,7 +17,7 @@ MAX_DIGITS = 60
 _SIGN = "-+\u2212"
 _CURRENCY = "$€£¥"
 _NUMBER = re.compile(
-    rf"(?<![A-Za-z])(?:(?<![\w)\]}}])[{_SIGN}][ ]?)?[{_CURRENCY}]?[{_SIGN}]?"
+    rf"(?<![A-Za-z])(?:(?<![\w)\]}}])[{_SIGN}][ ]?)?(?:[{_CURRENCY}][{_SIGN}]?)?"
     r"(?:\d[\d,]*+(?:\.\d++)?|\.\d++)(?:[eE][-+]?\d{1,2}(?![\w.]))?(?:[ ]?/[ ]?\d++(?![/.]?\d))?"
 )
 _WHOLE = re.compile(

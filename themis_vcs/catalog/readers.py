@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -65,9 +66,8 @@ class CaseFile:
         seen: set[str | bytes] = set()
         make, taken = self._fields.case, 0
         with opened(self.path) as stream:
-            for number, record in _READERS[self.kind](stream, self.path, self._max_record):
-                if taken == self.limit:
-                    return
+            records = _READERS[self.kind](stream, self.path, self._max_record)
+            for number, record in islice(records, self.limit):
                 taken += 1
                 if type(record) is not dict:
                     raise self._error(number, f"record: expected an object, got {type(record).__name__}")
@@ -140,9 +140,7 @@ def _read_csv(stream: BinaryIO, path: Path, max_record: int) -> Records:
     while (row := _row(rows, source)) is not None:
         if len(row) != len(header):
             if row:
-                raise DataError(
-                    f"{source.place}: record: {len(row)} cells, the header has {len(header)} columns"
-                )
+                raise DataError(f"{source.place}: record: {len(row)} cells, the header has {len(header)} columns")
             continue
         yield source.first, {name: cell if cell else None for name, cell in zip(header, row, strict=True)}
 
@@ -183,9 +181,7 @@ class _CsvSource:
         try:
             return line.decode()
         except UnicodeDecodeError as error:
-            raise DataError(
-                f"{self._path}:{self._number}: line: not UTF-8 at byte {error.start + 1}"
-            ) from None
+            raise DataError(f"{self._path}:{self._number}: line: not UTF-8 at byte {error.start + 1}") from None
 
 
 _READERS: dict[str, Callable[[BinaryIO, Path, int], Records]] = {

@@ -118,9 +118,7 @@ class RecordedJudge(Builtin, frozen=True):
     def content_fingerprint(self) -> bytes:
         return self.records.digest()
 
-    async def judge(
-        self, prompt: str, *, seed: int | None = None, call: JudgeCall | None = None
-    ) -> JudgeResponse:
+    async def judge(self, prompt: str, *, seed: int | None = None, call: JudgeCall | None = None) -> JudgeResponse:
         request: Key = {"prompt_sha256": hashlib.sha256(prompt.encode()).hexdigest(), "seed": seed}
         if call is not None:
             request |= {
@@ -152,9 +150,7 @@ def _read_answer(record: dict[str, Any]) -> tuple[Key, dict[str, Any]]:
         raise DataError("sample: candidate_index is another name for it; give one of them")
     sample = answer.sample if answer.sample is not None else answer.candidate_index or 0
     key = {"case_id": answer.case_id, "dataset_id": answer.dataset_id, "sample": sample}
-    return _given(key), _said(
-        record, ("output", "error", "finish_reason", "trace", "conversation", "artifacts")
-    )
+    return _given(key), _said(record, ("output", "error", "finish_reason", "trace", "conversation", "artifacts"))
 
 
 def _read_verdict(record: dict[str, Any]) -> tuple[Key, dict[str, Any]]:

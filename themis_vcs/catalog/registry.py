@@ -78,10 +78,8 @@ def resolve(role: str, spec: object, config: Mapping[str, Any] | None = None) ->
     if not isinstance(spec, str):
         return _checked(role, spec, _finished(role, spec, _shown(spec), config or {}), _shown(spec))
     options = dict(config or {})
-    if spec.startswith(PREFIX):
-        found = _load(spec, f"themis_vcs.catalog.{_path_of(role, spec)}")
-    else:
-        found = _load(spec, spec)
+    path = f"themis_vcs.catalog.{_path_of(role, spec)}" if spec.startswith(PREFIX) else spec
+    found = _load(spec, path)
     component = _checked(role, found, _finished(role, found, spec, options), spec)
     if component is not found and not isinstance(component, Builtin):
         remember(component, spec, options)
@@ -95,9 +93,7 @@ def _path_of(role: str, spec: str) -> str:
         return known[name]
     elsewhere = [other for other in ROLES if name in _BUILTINS[other]]
     if elsewhere:
-        raise _refused(
-            spec, "", f"is a {elsewhere[0]}, not a {role}; there are: {', '.join(names(role)) or 'none'}"
-        )
+        raise _refused(spec, "", f"is a {elsewhere[0]}, not a {role}; there are: {', '.join(names(role)) or 'none'}")
     near = difflib.get_close_matches(name, known, 1)
     meant = f"; did you mean {PREFIX}{near[0]}?" if near else ""
     raise _refused(spec, "", f"no such {role}{meant or '; there are: ' + (', '.join(names(role)) or 'none')}")
@@ -112,9 +108,7 @@ def _load(spec: str, path: str) -> Any:
     try:
         module = importlib.import_module(module_name)
     except Exception as error:
-        raise _refused(
-            spec, "", f"module {module_name} cannot be imported: {type(error).__name__}: {error}"
-        ) from error
+        raise _refused(spec, "", f"module {module_name} cannot be imported: {type(error).__name__}: {error}") from error
     found: Any = module
     for part in qualname.split("."):
         known = vars(found) if hasattr(found, "__dict__") else {}
@@ -177,9 +171,7 @@ def _checked(role: str, found: Any, component: Any, spec: str) -> Component:
     methods = _METHODS[role]
     if any(callable(getattr(component, method, None)) for method in methods):
         return component
-    other = [
-        each for each in ROLES if any(callable(getattr(component, name, None)) for name in _METHODS[each])
-    ]
+    other = [each for each in ROLES if any(callable(getattr(component, name, None)) for name in _METHODS[each])]
     what = f"is a {other[0]}" if other else f"has no method {' or '.join(methods)}"
     raise _refused(spec, "", f"{what}, so it cannot be the {role}")
 

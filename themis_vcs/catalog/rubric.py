@@ -80,9 +80,7 @@ class LlmRubric(Builtin, frozen=True):
             raise ValueError(f"repeats: expected 1 to {MAX_REPEATS}")
         # one spelling, so that 1 and 1.0 make one fingerprint
         msgspec.structs.force_setattr(self, "scale", (low, high))
-        msgspec.structs.force_setattr(
-            self, "labels", {name: float(score) for name, score in self.labels.items()}
-        )
+        msgspec.structs.force_setattr(self, "labels", {name: float(score) for name, score in self.labels.items()})
 
     @property
     def reads(self) -> frozenset[str]:
@@ -91,9 +89,7 @@ class LlmRubric(Builtin, frozen=True):
     def build_workflow(self, subject: Subject, ctx: EvalScoreContext) -> RubricWorkflow:
         """The workflow of one case. UsageError: no rubric, no judge model, or an unknown override."""
         if not ctx.judge_models:
-            raise UsageError(
-                f"{self.component_id} needs a judge model", hint="name one under evaluation.judge_models"
-            )
+            raise UsageError(f"{self.component_id} needs a judge model", hint="name one under evaluation.judge_models")
         return RubricWorkflow(self._settled(ctx), ctx)
 
     def _settled(self, ctx: EvalScoreContext) -> LlmRubric:
@@ -140,20 +136,14 @@ class RubricWorkflow:
             content = _default_prompt(values)
         else:
             case = {name: getattr(ctx.case, name) for name in CASE_NAMES}
-            content = "\n\n".join(
-                text_of(each.content) for each in ctx.prompt_spec.render_values(case | values)
-            )
+            content = "\n\n".join(text_of(each.content) for each in ctx.prompt_spec.render_values(case | values))
         return RenderedJudgePrompt(call.call_id, content, {"schema": schema_of(self._scale)})
 
-    def parse_judgment(
-        self, call: JudgeCall, response: JudgeResponse, ctx: EvalScoreContext
-    ) -> ParsedJudgment:
+    def parse_judgment(self, call: JudgeCall, response: JudgeResponse, ctx: EvalScoreContext) -> ParsedJudgment:
         verdict = read_verdict(response.raw_response, self._scale)
         return ParsedJudgment(verdict.label, verdict.score, verdict.rationale)
 
-    def score_judgment(
-        self, call: JudgeCall, judgment: ParsedJudgment, ctx: EvalScoreContext
-    ) -> Score | None:
+    def score_judgment(self, call: JudgeCall, judgment: ParsedJudgment, ctx: EvalScoreContext) -> Score | None:
         if judgment.score is None:
             return None
         details = {"judge": call.judge_model_id, "dimension": self._metric.dimension, "label": judgment.label}

@@ -79,18 +79,12 @@ def read_verdict(answer: str, scale: Scale) -> Verdict:
     object, where several disagree, and where the score is off the scale or the label unknown.
     """
     if len(answer) > MAX_ANSWER:
-        raise JudgeParseError(
-            f"the judge's answer has {len(answer):,} characters; at most {MAX_ANSWER:,} are read"
-        )
-    verdicts = [
-        _verdict(found, scale) for found in _objects(answer.rpartition("</think>")[2]) if scale.key in found
-    ]
+        raise JudgeParseError(f"the judge's answer has {len(answer):,} characters; at most {MAX_ANSWER:,} are read")
+    verdicts = [_verdict(found, scale) for found in _objects(answer.rpartition("</think>")[2]) if scale.key in found]
     if not verdicts:
         raise JudgeParseError(f'the judge\'s answer has no JSON object with "{scale.key}": {answer[:200]!r}')
     if len({verdict[:2] for verdict in verdicts}) > 1:
-        raise JudgeParseError(
-            f"the judge's answer has {len(verdicts)} verdicts that disagree: {answer[:200]!r}"
-        )
+        raise JudgeParseError(f"the judge's answer has {len(verdicts)} verdicts that disagree: {answer[:200]!r}")
     return verdicts[-1]
 
 
@@ -124,9 +118,7 @@ def _verdict(found: dict[str, Any], scale: Scale) -> Verdict:
     score = _score(given)
     if not scale.low <= score <= scale.high or (scale.integer and not score.is_integer()):
         kind = "a whole number " if scale.integer else ""
-        raise JudgeParseError(
-            f"the judge's score {given!r:.80} is not {kind}from {scale.low:g} to {scale.high:g}"
-        )
+        raise JudgeParseError(f"the judge's score {given!r:.80} is not {kind}from {scale.low:g} to {scale.high:g}")
     return Verdict(f"{score:g}", score, rationale)
 
 

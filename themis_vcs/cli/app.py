@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Final
 
 import click
 
 from themis_vcs.cli.command import Group
 from themis_vcs.cli.failure import exit_status
-from themis_vcs.cli.output import Color, Output
+from themis_vcs.cli.output import Output
 from themis_vcs.cli.session import Session
 
 COMMANDS: Final = {
@@ -57,36 +56,20 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
-    "--store",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="The store. Without it: THEMIS_DIR, else the nearest .themis from here upwards.",
-)
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    help="Colours: on a terminal (auto, which obeys NO_COLOR, FORCE_COLOR and TERM=dumb), always or never.",
-)
-@click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
 )
-@click.pass_obj
-def app(session: Session, store: Path | None, color: Color | None) -> None:
+def app() -> None:
     """Evaluate language models, store what every stage produced, and rebuild only what changed.
 
-    An experiment is generate, reduce, parse, score and judge over the cases of one or more datasets. What a stage
-    produced for a case is stored under the hash of all that it depends on, so nothing is computed twice. A line of
-    runs has a name, like a branch. A revision names a run or a part of it: NAME, NAME@{1} (where it was before),
-    NAME~2 (its parent's parent), a tag, the beginning of a run id, REV:STAGE, REV:STAGE/DATASET/CASE.
+    An experiment is generate, reduce, parse, score and judge over the cases of one or more datasets. What a
+    stage produced for a case is stored under the hash of all that it depends on, so nothing is computed
+    twice. A line of runs has a name, like a branch. A revision names a run or a part of it: NAME, NAME@{1}
+    (where it was before), NAME~2 (its parent's parent), a tag, the beginning of a run id, REV:STAGE,
+    REV:STAGE/DATASET/CASE.
     """
-    session.store = store
-    if color is not None:
-        session.output.color = color
 
 
 def main() -> None:
     """Run the command line of this process, and exit."""
     session = Session(Output(), isolated=True)
-    sys.exit(
-        exit_status(lambda: app.main(standalone_mode=False, obj=session, prog_name="themis"), session.output)
-    )
+    sys.exit(exit_status(lambda: app.main(standalone_mode=False, obj=session, prog_name="themis"), session.output))

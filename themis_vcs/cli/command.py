@@ -1,18 +1,19 @@
-"""The building blocks of commands: help that ends with examples, options that many share, commands loaded when called."""
+"""The building blocks of commands: help that ends with examples, options that many share, commands loaded
+when called.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any
 
 import click
 
 from themis_vcs.cli.isolation import in_child
 from themis_vcs.errors import UsageError
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Command(click.Command):
@@ -25,6 +26,7 @@ class Command(click.Command):
         self, *args: Any, examples: Sequence[tuple[str, str]] = (), reads: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.params.extend(global_options(hidden=True))
         self.examples = list(examples)
         self.reads = reads
 
@@ -50,6 +52,7 @@ class Group(click.Group):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.params[:0] = global_options(hidden=False)
         self.lazy = dict(lazy)
         self.examples = list(examples)
 
@@ -93,6 +96,26 @@ def write_examples(examples: Sequence[tuple[str, str]], formatter: click.HelpFor
                 formatter.write(("\n" if number else "") + f"  # {what}\n  $ {line}\n")
 
 
-def json_option(what: str = "Print one JSON document instead of text.") -> Callable[[F], F]:
-    """The option `--json`, as the parameter `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help=what)
+def global_options(*, hidden: bool) -> list[click.Parameter]:
+    """`--store` and `--color`, which may stand before and after the name of a command."""
+
+    def remember(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if value is not None and ctx.obj is not None and not ctx.resilient_parsing:
+            setattr(ctx.obj, str(parameter.name), value)
+
+    shared: dict[str, Any] = {"expose_value": False, "callback": remember, "hidden": hidden}
+    return [
+        click.Option(
+            ["--store"],
+            type=click.Path(path_type=Path),
+            metavar="PATH",
+            help="The store. Without it: THEMIS_DIR, else the nearest .themis from here upwards.",
+            **shared,
+        ),
+        click.Option(
+            ["--color"],
+            type=click.Choice(["auto", "always", "never"]),
+            help="Colours: auto is on a terminal, and obeys NO_COLOR, FORCE_COLOR and TERM=dumb.",
+            **shared,
+        ),
+    ]

@@ -22,7 +22,8 @@ PIPE_CLOSED: Final = 141
 
 
 def exit_status(body: Callable[[], Any], output: Output) -> int:
-    """Run `body` and return the exit status that its outcome stands for; what went wrong is reported on stderr.
+    """Run `body` and return the exit status that its outcome stands for; what went wrong is reported on
+    stderr.
 
     With `--json` among the arguments the report is one line of JSON, `themis.error/1`.
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +16,9 @@ _FORWARDED = (signal.SIGTERM, signal.SIGHUP)
 
 
 def in_child(body: Callable[[], Any], output: Output) -> int:
-    """Run `body` in a forked child and return its exit status; death by a signal of damage is reported as Corrupt."""
+    """Run `body` in a forked child and return its exit status; death by a signal of damage is reported as
+    Corrupt.
+    """
     output.flush()
     child = os.fork()
     if child == 0:
@@ -31,9 +32,7 @@ def in_child(body: Callable[[], Any], output: Output) -> int:
 
 def _wait(child: int) -> int:
     """The wait status of the child. What interrupts a person's terminal interrupts the child as well."""
-    before = {
-        number: signal.signal(number, lambda received, _: os.kill(child, received)) for number in _FORWARDED
-    }
+    before = {number: signal.signal(number, lambda received, _: os.kill(child, received)) for number in _FORWARDED}
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         return os.waitpid(child, 0)[1]

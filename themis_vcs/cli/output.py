@@ -1,7 +1,7 @@
 """The only module that writes to stdout and stderr: text made harmless, colours, tables, JSON, the live line.
 
-Whatever is printed may have been written by a model, a dataset or a component. Every character that is not printable
-is escaped, save newlines and tabs in a block of text; colours are added afterwards, and only here.
+Whatever is printed may have been written by a model, a dataset or a component. Every character that is not
+printable is escaped, save newlines and tabs in a block of text; colours are added afterwards, and only here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO, Final, Literal, NamedTuple, TextIO
 
 Color = Literal["auto", "always", "never"]
@@ -67,7 +67,8 @@ def _escaped(character: str) -> str:
 
 
 def to_json(value: Any, *, pretty: bool = True) -> str:
-    """A value as JSON whose strings hold only printable characters; the others stand there as JSON's own escapes.
+    """A value as JSON whose strings hold only printable characters; the others stand there as JSON's own
+    escapes.
 
     Bytes become base64, and a number that is not finite null.
     """
@@ -119,20 +120,25 @@ class Output:
         self._write(self.stdout, "".join(f"{indent}{line}\n" for line in safe(text).split("\n")))
 
     def table(self, rows: Sequence[Sequence[Part]], right: Iterable[int] = (), indent: str = "") -> None:
-        """Rows in columns two spaces apart; the columns in `right` are flushed right. The first row is the heading."""
+        """Rows in columns two spaces apart; the columns in `right` are flushed right. The first row is the
+        heading.
+        """
         flushed = frozenset(right)
         widths = [max(len(inline(_text(cell))) for cell in column) for column in zip(*rows, strict=True)]
         for number, row in enumerate(rows):
-            cells: list[Part] = []
+            line: list[Part] = [indent]
+            gap = ""
             for at, cell in enumerate(row):
                 text = inline(_text(cell))
-                padding = " " * (widths[at] - len(text))
                 style = cell.style if isinstance(cell, Styled) else ("dim" if number == 0 else None)
-                shown: Part = Styled(text, style) if style else text
-                last = at == len(row) - 1
-                cells.extend((padding, shown) if at in flushed else (shown, "" if last else padding))
-                cells.append("" if last else "  ")
-            self.line(indent, *cells)
+                padding = " " * (widths[at] - len(text))
+                before, after = (padding, "") if at in flushed else ("", padding)
+                if text:
+                    line.extend((gap + before, Styled(text, style) if style else text))
+                    gap = after + "  "
+                else:
+                    gap += padding + "  "
+            self.line(*line)
 
     def json(self, document: Any) -> None:
         """One JSON document."""
@@ -166,7 +172,9 @@ class Output:
         self._write(self.stderr, to_json(plain, pretty=False) + "\n")
 
     def live(self) -> LiveLine | None:
-        """A line on stderr that is written again and again; None unless stderr is a terminal that can do that."""
+        """A line on stderr that is written again and again; None unless stderr is a terminal that can do
+        that.
+        """
         dumb = self._environ.get("TERM", "") in ("", "dumb")
         return None if dumb or not self.stderr.isatty() else LiveLine(self)
 
@@ -214,14 +222,18 @@ class LiveLine:
         self._output = output
         self._drawn = 0.0
 
-    def show(self, text: str, *, now: bool = False) -> None:
-        """Replace the line, at most ten times a second unless `now`."""
+    def show(self, text: str) -> None:
+        """Replace the line."""
+        self._drawn = time.monotonic()
+        stream = self._output.stderr
+        stream.write(_CLEAR + inline(text)[: self._output.width - 1])
+        stream.flush()
+
+    def show_from(self, text: Callable[[float], str]) -> None:
+        """Replace the line by what `text` makes of the present moment, unless it was replaced a moment ago."""
         moment = time.monotonic()
-        if now or moment - self._drawn >= _REFRESH:
-            self._drawn = moment
-            stream = self._output.stderr
-            stream.write(_CLEAR + inline(text)[: self._output.width - 1])
-            stream.flush()
+        if moment - self._drawn >= _REFRESH:
+            self.show(text(moment))
 
     def clear(self) -> None:
         """Take the line away."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from themis_vcs.cli.output import Output
+from themis_vcs.cli.output import Color, Output
+from themis_vcs.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from themis_vcs.store.repository import Repository
@@ -23,8 +24,19 @@ class Session:
     store: Path | None = None
     isolated: bool = False
 
+    @property
+    def color(self) -> Color:
+        """When colours are used, as `--color` sets it."""
+        return self.output.color
+
+    @color.setter
+    def color(self, color: Color) -> None:
+        self.output.color = color
+
     def directory(self, start: Path | None = None) -> Path:
-        """The store's directory: `--store`, else THEMIS_DIR, else found from `start` upwards. NoStore if none."""
+        """The store's directory: `--store`, else THEMIS_DIR, else found from `start` upwards. NoStore if
+        none.
+        """
         from themis_vcs.store.discovery import find
 
         return self.store if self.store is not None else find(start or Path.cwd())
@@ -35,6 +47,17 @@ class Session:
         if self.store is not None:
             return "--store"
         return "THEMIS_DIR" if os.environ.get("THEMIS_DIR") else "found from the working directory upwards"
+
+    def revision(self, repository: Repository, given: str | None) -> str:
+        """The revision that was given, else the store's only name. UsageError if it has none or several."""
+        if given is not None:
+            return given
+        names = [ref.removeprefix("names/") for ref, _ in repository.refs("names/")]
+        if len(names) == 1:
+            return names[0]
+        if not names:
+            raise NotFound("this store has no run yet", hint="`themis run FILE` makes the first")
+        raise UsageError("say which run is meant", hint=f"the names are {', '.join(names[:10])}")
 
     @contextmanager
     def reading(self) -> Iterator[Repository]:

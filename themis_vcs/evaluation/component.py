@@ -134,11 +134,7 @@ def _arguments(component: Component) -> dict[str, Any] | None:
     if isinstance(component, msgspec.Struct):
         fields: Any = component
     elif dataclasses.is_dataclass(component) and not isinstance(component, type):
-        fields = {
-            field.name: getattr(component, field.name)
-            for field in dataclasses.fields(component)
-            if field.init
-        }
+        fields = {field.name: getattr(component, field.name) for field in dataclasses.fields(component) if field.init}
     else:
         return None if _has_state(component) else {}
     try:

@@ -62,7 +62,7 @@ class ScoreContext(msgspec.Struct, frozen=True):
 
 
 class CaseContext(msgspec.Struct, frozen=True):
-    """For the `case_fingerprint` of a metric or a judge model. `case` holds only the fields that the metric reads."""
+    """For the `case_fingerprint` of a metric or judge model. `case` holds only what the metric reads."""
 
     dataset_id: str
     case: Case

@@ -208,9 +208,7 @@ def _shape(role: str, function: Function, most: int, optional: frozenset[str]) -
         elif parameter.kind is not parameter.KEYWORD_ONLY and taken < most:
             taken += 1
         elif parameter.default is parameter.empty:
-            raise TypeError(
-                f"@{role} {function.__qualname__}: nothing is passed for parameter {parameter.name!r}"
-            )
+            raise TypeError(f"@{role} {function.__qualname__}: nothing is passed for parameter {parameter.name!r}")
     if not taken:
         raise TypeError(f"@{role} {function.__qualname__}: the function takes no argument")
     return taken, frozenset(keywords)

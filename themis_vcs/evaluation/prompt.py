@@ -92,11 +92,7 @@ def _look_up(name: str, values: Mapping[str, Any]) -> Any:
         if isinstance(value, Mapping) and part in value:
             value = value[part]
         elif (
-            isinstance(value, list)
-            and part.isascii()
-            and part.isdigit()
-            and len(part) < 10
-            and int(part) < len(value)
+            isinstance(value, list) and part.isascii() and part.isdigit() and len(part) < 10 and int(part) < len(value)
         ):
             value = value[int(part)]
         else:

@@ -2,19 +2,22 @@
 
 Optional attributes of every component, read by `component`:
 
-    component_id: str        its name in results; default "module:Name"
-    version: str             shown beside it; default "0"
+    component_id: str       its name in results; default "module:Name"
+    version: str            shown beside it; default "0"
     fingerprint() -> str | bytes
-                             its identity, instead of the one computed from its source and its attributes
-    deterministic: bool      same input, same output; default False for generators and judge models, True
-    for the others reads: Collection[str]   which of "input", "expected_output", "metadata" of a case it is
-    shown; default all three provider: str            components that name one provider share its limit of
-    concurrent calls params: dict             plain data that tells a reader how it was made, where its
-    arguments are not known case_fingerprint(case, ctx) -> bytes
-                             for generators, metrics and judge models: what else the result for this one
-                             case depends on, such as the recorded answer that will be played back. The
-                             bytes are mixed into the derivation key of that step. It must be quick and must
-                             not call a model; b"" for nothing.
+                            its identity, instead of the one computed from its source and its attributes
+    deterministic: bool     same input, same output; default False for generators and judge models, else True
+    reads: Collection[str]  which of "input", "expected_output", "metadata" of a case it is shown; default all
+    provider: str           components that name one provider share its limit of concurrent calls
+    params: dict            plain data that says how it was made, where its arguments are not known
+    case_fingerprint(case, ctx) -> bytes
+                            for generators (with their GenerateContext), metrics and judge models (with a
+                            CaseContext): what else the result for this one case depends on, such as the
+                            recorded answer that will be played back. The bytes are mixed into the derivation
+                            key of that step. It must be quick and must not call a model; b"" for nothing.
+    content_fingerprint() -> bytes
+                            beside case_fingerprint: changes whenever that changes for any case. With it, a
+                            stage of which nothing has changed is recognised without asking for every case.
 
 Rules for all of them: a method sees its arguments and nothing else that changes; it does not change them;
 it may be called for many cases at the same time; it raises ComponentFailure (see `failures`) to name the
@@ -98,14 +101,10 @@ class EvaluationWorkflow(Protocol):
     def render_prompt(self, call: JudgeCall, subject: Subject, ctx: EvalScoreContext) -> RenderedJudgePrompt:
         """The prompt of one call."""
 
-    def parse_judgment(
-        self, call: JudgeCall, response: JudgeResponse, ctx: EvalScoreContext
-    ) -> ParsedJudgment:
+    def parse_judgment(self, call: JudgeCall, response: JudgeResponse, ctx: EvalScoreContext) -> ParsedJudgment:
         """The verdict in a response. Whatever this raises becomes a JudgeFailure, never a score."""
 
-    def score_judgment(
-        self, call: JudgeCall, judgment: ParsedJudgment, ctx: EvalScoreContext
-    ) -> Score | None:
+    def score_judgment(self, call: JudgeCall, judgment: ParsedJudgment, ctx: EvalScoreContext) -> Score | None:
         """The verdict as a score; None if it has none."""
 
     def aggregate(

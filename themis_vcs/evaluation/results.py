@@ -79,11 +79,7 @@ class Score(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
 
     def __post_init__(self) -> None:
         # 1, 1.0 and a float of numpy are one score and must have one encoding
-        if (
-            type(self.value) is not float
-            and isinstance(self.value, int | float)
-            and type(self.value) is not bool
-        ):
+        if type(self.value) is not float and isinstance(self.value, int | float) and type(self.value) is not bool:
             msgspec.structs.force_setattr(self, "value", float(self.value))
 
 

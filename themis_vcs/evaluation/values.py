@@ -49,9 +49,7 @@ def restore(name: str, data: object) -> msgspec.Struct:
     """
     kind = VALUE_TYPES.get(name)
     if kind is None:
-        raise FormatError(
-            f"unknown value type {name!r:.80}", hint="a newer themis wrote it; upgrade to read it"
-        )
+        raise FormatError(f"unknown value type {name!r:.80}", hint="a newer themis wrote it; upgrade to read it")
     try:
         return msgspec.convert(data, kind, strict=True)
     except msgspec.ValidationError as error:
@@ -60,15 +58,13 @@ def restore(name: str, data: object) -> msgspec.Struct:
 
 def _observed(result: msgspec.Struct, names: tuple[str, ...]) -> dict[str, Any]:
     return {
-        name: value
-        for name in names
-        if (value := getattr(result, name)) is not None and value != {} and value != []
+        name: value for name in names if (value := getattr(result, name)) is not None and value != {} and value != []
     }
 
 
 def _split_generation(result: GenerationResult) -> tuple[GenerationResult, dict[str, Any]]:
     observations = _observed(result, _GENERATION_OBSERVATIONS)
-    if not observations:
+    if not observations and result.token_usage is None:
         return result, observations
     value = GenerationResult(
         result.final_output,

@@ -78,7 +78,7 @@ def unpack(data: bytes) -> object:
 
 @lru_cache(maxsize=256)
 def envelope(kind: str) -> bytes:
-    """Return the bytes that precede the body of every object of `kind` (ENC-14)."""
+    """Return the bytes that precede the body of every object of `kind` (ENC-15)."""
     if not _KIND.fullmatch(kind):
         raise EncodingError("$", f"{kind!r} is not the name of an object kind")
     return bytes([0x93, FORMAT, 0xA0 | len(kind)]) + kind.encode()

@@ -28,9 +28,7 @@ class Caller:
 
     def __init__(self, runtime: RuntimeConfig) -> None:
         self.runtime = runtime
-        self._providers = {
-            name: asyncio.Semaphore(limit) for name, limit in runtime.provider_concurrency.items()
-        }
+        self._providers = {name: asyncio.Semaphore(limit) for name, limit in runtime.provider_concurrency.items()}
 
     def limit(self, provider: str | None) -> AbstractAsyncContextManager[Any]:
         """The place in the provider's queue; providers without a configured limit have none."""
@@ -50,7 +48,7 @@ class Caller:
             try:
                 async with self.limit(provider):
                     return await self._once(function)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 delay = self._delay(error, number)
                 attempts.append(
                     {

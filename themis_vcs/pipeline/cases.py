@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from themis_vcs.errors import ConfigurationError, DataError, EncodingError
 from themis_vcs.evaluation.dataset import Dataset
-from themis_vcs.model.objects import Value, dump
+from themis_vcs.model.codec import encode
+from themis_vcs.model.objects import Value
 from themis_vcs.model.oid import Oid, oid_of
 from themis_vcs.model.tree.casekey import case_key, quote
 from themis_vcs.pipeline.workspace import Workspace
@@ -46,7 +47,7 @@ def _store(workspace: Workspace, dataset: Dataset, entries: list[tuple[str, Oid]
     chunk: list[tuple[Oid, bytes]] = []
     for case in dataset.iter_cases():
         try:
-            payload = dump(Value("case", case))
+            payload = encode("value", Value("case", case))
         except EncodingError as error:
             where = f"{dataset.dataset_id}: case {case.case_id!r:.80}"
             raise DataError(f"{where}: {error.path.removeprefix('$.data')}: {error.reason}") from error
@@ -62,7 +63,7 @@ def _store(workspace: Workspace, dataset: Dataset, entries: list[tuple[str, Oid]
 def _keep(workspace: Workspace, chunk: list[tuple[Oid, bytes]]) -> None:
     payloads = dict(chunk)
     for oid in workspace.missing(payloads):
-        workspace.write(oid, payloads[oid], "value:case")
+        workspace.write(oid, payloads[oid], "value:case", ())
 
 
 def _check_names(datasets: Iterable[Dataset]) -> None:

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,12 +135,9 @@ def read_mapping(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: {error.strerror}") from error
     if len(raw) > MAX_BYTES:
         raise ConfigurationError(str(path), [("", f"{len(raw)} bytes are more than the {MAX_BYTES} allowed")])
-    readers = {".toml": _toml, ".yaml": _yaml, ".yml": _yaml, ".json": msgspec.json.decode}
-    reader = readers.get(path.suffix.lower())
+    reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise UsageError(
-            f"{path}: unknown kind of file", hint=f"an experiment is one of {', '.join(readers)}"
-        )
+        raise UsageError(f"{path}: unknown kind of file", hint=f"an experiment is one of {', '.join(_READERS)}")
     try:
         data = reader(raw)
     except (
@@ -165,6 +162,14 @@ def _yaml(raw: bytes) -> Any:
     if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(raw, Loader=yaml.SafeLoader)):
         raise yaml.YAMLError("aliases (*name) are not allowed")
     return yaml.safe_load(raw)
+
+
+_READERS: dict[str, Callable[[bytes], Any]] = {
+    ".toml": _toml,
+    ".yaml": _yaml,
+    ".yml": _yaml,
+    ".json": msgspec.json.decode,
+}
 
 
 def _apply(data: dict[str, Any], setting: str, directory: Path) -> None:
@@ -221,9 +226,7 @@ def _text(value: str, directory: Path, path: str) -> str:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is not UTF-8 text"
-        raise DataError(
-            f"{path}: cannot read {file}: {reason}", hint='"@@" begins a text with "@"'
-        ) from error
+        raise DataError(f"{path}: cannot read {file}: {reason}", hint='"@@" begins a text with "@"') from error
 
 
 def _insert_texts(data: dict[str, Any], directory: Path, problems: list[tuple[str, str]]) -> None:
@@ -286,9 +289,7 @@ def _rooted_storage(storage: StorageConfig, directory: Path) -> StorageConfig:
     path = storage.parameters.get("path")
     if not isinstance(path, str):
         return storage
-    return StorageConfig(
-        store=storage.store, parameters={**storage.parameters, "path": str(directory / path)}
-    )
+    return StorageConfig(store=storage.store, parameters={**storage.parameters, "path": str(directory / path)})
 
 
 def _datasets(files: Sequence[DatasetFile], directory: Path, source: str) -> list[Dataset]:

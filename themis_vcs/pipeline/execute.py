@@ -7,20 +7,25 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from themis_vcs.errors import EncodingError
 from themis_vcs.evaluation.secrets import redact
 from themis_vcs.evaluation.values import value_of
-from themis_vcs.model.objects import Step, StepError, Track, Value, dump
+from themis_vcs.model.codec import encode
+from themis_vcs.model.objects import Step, StepError, Track, Value, references
 from themis_vcs.model.oid import Oid, oid_of
 from themis_vcs.pipeline.attempts import Chunk
 from themis_vcs.pipeline.config import RuntimeConfig
 from themis_vcs.pipeline.events import Observer, StepFinished
-from themis_vcs.pipeline.plan import CASES, TrackPlan, Work
+from themis_vcs.pipeline.inputs import CASES
+from themis_vcs.pipeline.plan import TrackPlan, Work
 from themis_vcs.pipeline.workspace import Workspace
 
-T = TypeVar("T")
+Settled = tuple[Oid | None, Oid | None, Oid | None]
+"""What came of a step: its value and its receipt, or neither and the receipt of its failure, or nothing."""
+
+_ABSENT: Settled = (None, None, None)
 _CHUNK = 512
 _FLUSH_SECONDS = 1.0
 
@@ -33,14 +38,12 @@ class Execution:
     ) -> None:
         self.workspace, self.plan, self.spec, self.runtime = workspace, plan, plan.spec, runtime
         self.observer = observer
-        self.values: dict[str, Oid | None] = dict.fromkeys(plan.dropped)
-        self.steps: dict[str, Oid | None] = dict.fromkeys(plan.dropped)
-        self.failures: dict[str, Oid | None] = dict.fromkeys(plan.dropped)
+        self.settled: dict[str, Settled] = {}
         self.built = 0
         self.left_out = 0
         self.pending: list[Work] = []
+        self._open: set[str] = set()
         self._label = f"step:{self.spec.stage}"
-        self._flushed = time.monotonic()
 
     async def run(self) -> None:
         """Execute what is not on record. A component that fails spoils its own case; a store that fails, the run."""
@@ -62,15 +65,17 @@ class Execution:
         base, spec, workspace = self.plan.base, self.spec, self.workspace
         if self.plan.complete and base is not None:
             return base
-        for work in self.plan.work:
-            if work.key not in self.values:
-                self._settle(work.key, None, None, None)
-        roots = {
-            name: workspace.update(getattr(base, name), changes)
-            if base is not None
-            else workspace.build(sorted((key, oid) for key, oid in changes.items() if oid is not None))
-            for name, changes in (("values", self.values), ("steps", self.steps), ("failures", self.failures))
-        }
+        for item in self.plan.items:
+            self.settled[item if isinstance(item, str) else item.key] = _ABSENT
+        for key in self._open:
+            self.settled[key] = _ABSENT
+        roots = {}
+        for position, name in enumerate(("values", "steps", "failures")):
+            changes = ((key, outcome[position]) for key, outcome in self.settled.items())
+            if base is not None:
+                roots[name] = workspace.update(getattr(base, name), dict(changes))
+            else:
+                roots[name] = workspace.build(sorted((key, oid) for key, oid in changes if oid is not None))
         return Track(
             id=spec.id,
             component=spec.ref,
@@ -82,33 +87,44 @@ class Execution:
 
     def _feed(self) -> Iterator[Work]:
         """The steps to execute. Those on record are taken over on the way, and the inputs of the others are fetched."""
-        force, only = self.plan.force, self.plan.only
-        for chunk in batched(self.plan.work, _CHUNK):
-            misses = []
-            for work, found in zip(
-                chunk, self.workspace.steps([work.derivation for work in chunk]), strict=True
-            ):
-                if found is not None and not (force is not None and force(work.case)):
-                    self._take_over(work, *found)
-                elif only is not None and not only(work.case):
-                    self.left_out += 1
-                    self._settle(work.key, None, None, None)
+        while chunk := list(islice(self.plan.items, _CHUNK)):
+            works = []
+            for item in chunk:
+                if isinstance(item, str):
+                    self.settled[item] = _ABSENT
                 else:
-                    misses.append(work)
+                    works.append(item)
+            misses = self._misses(works)
+            self._open.update(work.key for work in misses)
             if not self.workspace.dry:
                 self.workspace.fetch(oid for work in misses for group in work.inputs for oid in group)
             yield from misses
 
+    def _misses(self, works: Sequence[Work]) -> list[Work]:
+        force, only = self.plan.force, self.plan.only
+        misses = []
+        found = self.workspace.steps([work.derivation for work in works])
+        for work, recorded in zip(works, found, strict=True):
+            if recorded is not None and not (force is not None and force(work.case)):
+                oid, step = recorded
+                self.settled[work.key] = (step.value, oid, None)
+                self._tell(work, "reused")
+            elif only is not None and not only(work.case):
+                self.left_out += 1
+                self.settled[work.key] = _ABSENT
+            else:
+                misses.append(work)
+        return misses
+
     def _postpone(self, feed: Iterator[Work]) -> None:
         for work in feed:
             self.pending.append(work)
-            self._settle(work.key, None, None, None)
 
     async def _concurrently(self, feed: Iterator[Work]) -> None:
         limit = self.runtime.stage_concurrency.get(self.spec.stage, self.runtime.max_concurrent_tasks)
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(max(1, min(limit, self.runtime.max_concurrent_tasks, len(self.plan.work)))):
+                for _ in range(max(1, min(limit, self.runtime.max_concurrent_tasks, self.plan.expected))):
                     group.create_task(self._worker(feed))
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
@@ -137,28 +153,27 @@ class Execution:
         value = self.workspace.value
         return tuple(tuple(map(value, group)) for group in work.inputs)
 
-    def _finish(
-        self, work: Work, result: Any, observed: dict[str, Any], attempts: list[dict[str, Any]]
-    ) -> None:
+    def _finish(self, work: Work, result: Any, observed: dict[str, Any], attempts: list[dict[str, Any]]) -> None:
+        self._open.discard(work.key)
         if attempts:
             observed["attempts"] = attempts
         if not isinstance(result, Exception):
             try:
                 kind, struct, observations = value_of(result)
-                payload = dump(Value(kind, struct))
+                payload = encode("value", Value(kind, struct))
             except (EncodingError, TypeError) as error:
                 result = error
             else:
                 oid = oid_of(payload)
-                self.workspace.write(oid, payload, f"value:{kind}")
+                self.workspace.write(oid, payload, f"value:{kind}", ())
                 step = self._record(work, value=oid, observations={**observed, **observations})
                 self.workspace.repository.record(work.derivation, step)
                 self.built += 1
-                self._settle(work.key, oid, step, None)
+                self.settled[work.key] = (oid, step, None)
                 self._tell(work, "built")
                 return
         step = self._record(work, error=step_error(result), observations=observed)
-        self._settle(work.key, None, None, step)
+        self.settled[work.key] = (None, None, step)
         self._tell(work, "failed", f"{type(result).__name__}: {redact(str(result))}"[:500])
 
     def _record(self, work: Work, **outcome: Any) -> Oid:
@@ -172,17 +187,10 @@ class Execution:
             seed=work.seed,
             **outcome,
         )
-        payload = dump(step)
+        payload = encode("step", step)
         oid = oid_of(payload)
-        self.workspace.write(oid, payload, self._label)
+        self.workspace.write(oid, payload, self._label, tuple(references(step)))
         return oid
-
-    def _take_over(self, work: Work, oid: Oid, step: Step) -> None:
-        self._settle(work.key, step.value, oid, None)
-        self._tell(work, "reused")
-
-    def _settle(self, key: str, value: Oid | None, step: Oid | None, failure: Oid | None) -> None:
-        self.values[key], self.steps[key], self.failures[key] = value, step, failure
 
     def _tell(self, work: Work, outcome: str, error: str | None = None) -> None:
         if self.observer is not None:
@@ -191,7 +199,7 @@ class Execution:
     async def _flush_regularly(self) -> None:
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
-            self.workspace.repository.flush()
+            self.workspace.flush()
 
 
 def step_error(error: Exception) -> StepError:
@@ -220,12 +228,6 @@ def outcomes(execution: Execution, track: Track) -> Counter[str]:
         failed=failed,
         blocked=wanted - values - failed,
     )
-
-
-def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Consecutive slices of at most `size` items."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def _bound(call: Any, work: Work, groups: tuple[tuple[Any, ...], ...]) -> Any:

@@ -78,14 +78,10 @@ class Experiment:
         runtime = runtime or self.runtime
         with opened(store, self.storage) as repository:
             workspace = Workspace(repository, dry=dry_run)
-            job = self._job(
-                workspace, until=until_stage, retry=retry, rerun=runtime.existing_run_policy == "rerun"
-            )
+            job = self._job(workspace, until=until_stage, retry=retry, rerun=runtime.existing_run_policy == "rerun")
             run_id = snapshots.run_id_of(job.identity).hex()
             if runtime.existing_run_policy == "error" and repository.ref(f"runs/{run_id}/head") is not None:
-                raise UsageError(
-                    f"run {run_id[:12]} exists", hint='existing_run_policy = "auto" continues it'
-                )
+                raise UsageError(f"run {run_id[:12]} exists", hint='existing_run_policy = "auto" continues it')
             return await carry_out(workspace, job, runtime, on_event)
 
     def replay(self, **options: Any) -> RunResult:
@@ -195,9 +191,7 @@ class Experiment:
             "storage.parameters": self.storage.parameters,
             "environment_metadata": self.environment_metadata,
         }
-        problems = [
-            (beneath(path, where), why) for path, data in plain.items() for where, why in find_literals(data)
-        ]
+        problems = [(beneath(path, where), why) for path, data in plain.items() for where, why in find_literals(data)]
         return problems if self.datasets else [*problems, ("datasets", "missing: at least one dataset")]
 
 

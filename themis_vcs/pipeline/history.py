@@ -17,7 +17,7 @@ from themis_vcs.pipeline.events import (
     StageStarted,
     StepFinished,
 )
-from themis_vcs.pipeline.plan import case_of
+from themis_vcs.pipeline.inputs import case_of
 from themis_vcs.store.repository import Repository
 
 

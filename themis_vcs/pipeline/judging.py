@@ -116,9 +116,7 @@ async def _ask(
     judge = judges.get(call.judge_model_id)
     if judge is None:
         known = ", ".join(judges) or "none"
-        raise LookupError(
-            f"judge call {call.call_id} names the model {call.judge_model_id!r}; there are: {known}"
-        )
+        raise LookupError(f"judge call {call.call_id} names the model {call.judge_model_id!r}; there are: {known}")
     extra = {"schema": prompt.metadata.get("schema"), "call": call}
     keywords = {name: extra[name] for name in judge.keywords}
     model = judge.model
@@ -130,4 +128,5 @@ async def _ask(
         return in_thread(ask_now) if judge.blocking else ask_now()
 
     response = await caller.call(ask, attempts, model)
-    return check_result("judge_model", response, call.judge_model_id)
+    checked: JudgeResponse = check_result("judge_model", response, call.judge_model_id)
+    return checked

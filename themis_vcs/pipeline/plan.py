@@ -14,9 +14,8 @@ from themis_vcs.model import tree
 from themis_vcs.model.derivation import derivation_key, track_key
 from themis_vcs.model.objects import ComponentRef, Stage, Track
 from themis_vcs.model.oid import Oid
+from themis_vcs.pipeline.inputs import CASES, DATASETS, Groups, case_of, inputs_of
 from themis_vcs.pipeline.workspace import Workspace
-
-CASES, DATASETS = "cases", "datasets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class TrackSpec:
     inputs: tuple[str, ...]
     widths: dict[str, int]
     seed: Callable[[str, int], int | None]
-    call: Callable[[Work, tuple[tuple[Any, ...], ...]], Any]
+    call: Callable[[Work, tuple[tuple[Any, ...], ...], list[dict[str, Any]]], Any]
     in_thread: bool
     view: Callable[[Oid], Oid] | None = None
     per_step: Callable[[str, int, Oid], bytes] | None = None
@@ -82,25 +81,26 @@ Filter = Callable[[str], bool]
 
 @dataclass
 class TrackPlan:
-    """What is kept of `base`, what is dropped from it, and the steps to look at; `complete` if there are none.
+    """What a track is brought up to date from: `base`, and the cases to look at; `complete` if there are none.
 
-    Steps of the cases that `force` covers are executed although they are on record; only the steps of the cases that
-    `only` covers are executed at all.
+    `items` has, in the order of their keys, the steps to look at, about `expected` of them, and as text the keys of
+    those that cannot be: their case is gone, or an input of it is missing. Steps of the cases that `force` covers are
+    executed although they are on record; only the steps of the cases that `only` covers are executed at all.
     """
 
     spec: TrackSpec
     roots: dict[str, Oid]
     base: Track | None
     complete: bool = False
-    dropped: list[str] = field(default_factory=list)
-    work: list[Work] = field(default_factory=list)
+    expected: int = 0
+    items: Iterator[Work | str] = field(default_factory=lambda: iter(()))
     force: Filter | None = None
     only: Filter | None = None
 
 
-def stored_track(workspace: Workspace, key: bytes | None) -> Track | None:
+def stored_track(workspace: Workspace, key: bytes) -> Track | None:
     """The track that is on record under a key."""
-    found = workspace.repository.track(key) if key is not None else None
+    found = workspace.repository.track(key)
     if found is None:
         return None
     tracks = workspace.repository.load(found[:32], Stage).tracks
@@ -122,20 +122,28 @@ def plan_track(
     retry_failed: bool = True,
 ) -> TrackPlan:
     """Compare a track with what is on record."""
-    exact, *newest = spec.keys(roots) or [None]
-    base = stored_track(workspace, exact) if force is None else None
+    keys = spec.keys(roots)
+    base = stored_track(workspace, keys[0]) if keys and force is None else None
     if base is not None and (base.failures == tree.EMPTY[0] or not retry_failed):
         return TrackPlan(spec, roots, base, complete=True)
-    if base is None and newest and force is not everything:
-        base = stored_track(workspace, newest[0])
-    plan = TrackPlan(spec, roots, base, force=force, only=only)
+    if base is None and keys and force is not everything:
+        base = stored_track(workspace, keys[1])
     changed = None if base is None else _changed_cases(workspace, base, roots, retry_failed, force)
-    for case, inputs in _cases(workspace, spec, roots, changed):
-        if inputs:
-            plan.work.extend(_work(spec, case, inputs))
-        else:
-            plan.dropped.extend(_keys(spec, case))
-    return plan
+    cases = workspace.size(roots[CASES]) if changed is None else len(changed)
+    return TrackPlan(
+        spec,
+        roots,
+        base,
+        expected=cases * spec.fanout,
+        items=_items(spec, inputs_of(workspace, roots, spec.inputs, spec.widths, changed)),
+        force=force,
+        only=only,
+    )
+
+
+def _items(spec: TrackSpec, cases: Iterable[tuple[str, Groups | None]]) -> Iterator[Work | str]:
+    for case, inputs in cases:
+        yield from _work(spec, case, inputs) if inputs is not None else _keys(spec, case)
 
 
 def _changed_cases(
@@ -157,54 +165,11 @@ def _changed_cases(
     return changed
 
 
-def _cases(
-    workspace: Workspace, spec: TrackSpec, roots: dict[str, Oid], changed: set[str] | None
-) -> Iterator[tuple[str, tuple[tuple[Oid, ...], ...] | None]]:
-    """The cases to look at with their inputs: None where one is missing upstream or the case is gone."""
-    if changed is None:
-        wanted: Iterable[str] = [key for key, _ in workspace.scan(roots[CASES])]
-    else:
-        wanted = sorted(changed)
-    whole = changed is None or len(changed) * 8 > tree.size(roots[CASES], workspace.node)
-    read = {
-        name: _reader(workspace, spec, name, roots[name], whole)
-        for name in dict.fromkeys((CASES, *spec.inputs))
-    }
-    for case in wanted:
-        groups = tuple(read[name](case) for name in spec.inputs)
-        widths = (spec.widths.get(name, 1) for name in spec.inputs)
-        complete = all(len(group) == width for group, width in zip(groups, widths, strict=True))
-        yield case, groups if complete and read[CASES](case) else None
-
-
-def _reader(
-    workspace: Workspace, spec: TrackSpec, name: str, root: Oid, whole: bool
-) -> Callable[[str], tuple[Oid, ...]]:
-    width = spec.widths.get(name)
-    if name == DATASETS:
-        infos = dict(workspace.scan(root))
-        return lambda case: (infos[case.split("/", 1)[0]],)
-    if whole:
-        table: dict[str, tuple[Oid, ...]] = {}
-        for key, oid in workspace.scan(root):
-            case = key if width is None else case_of(key)
-            table[case] = (*table.get(case, ()), oid)
-        return lambda case: table.get(case, ())
-    if width is None:
-        return lambda case: _present(workspace.find(root, case))
-    return lambda case: _present(*(workspace.find(root, f"{case}/{index}") for index in range(width)))
-
-
-def _present(*oids: Oid | None) -> tuple[Oid, ...]:
-    return tuple(oid for oid in oids if oid is not None)
-
-
-def _work(spec: TrackSpec, case: str, inputs: tuple[tuple[Oid, ...], ...]) -> Iterator[Work]:
+def _work(spec: TrackSpec, case: str, inputs: Groups) -> Iterator[Work]:
     if spec.view is not None:
         view = spec.view
         inputs = tuple(
-            tuple(map(view, group)) if name == CASES else group
-            for name, group in zip(spec.inputs, inputs, strict=True)
+            tuple(map(view, group)) if name == CASES else group for name, group in zip(spec.inputs, inputs, strict=True)
         )
     flat = [oid for group in inputs for oid in group]
     for index in range(spec.fanout):
@@ -217,8 +182,3 @@ def _work(spec: TrackSpec, case: str, inputs: tuple[tuple[Oid, ...], ...]) -> It
 
 def _keys(spec: TrackSpec, case: str) -> list[str]:
     return [f"{case}/{index}" for index in range(spec.fanout)] if spec.indexed else [case]
-
-
-def case_of(key: str) -> str:
-    """The case that a step's key belongs to: the key without the index of a sample or a draw."""
-    return key if key.count("/") == 1 else key.rpartition("/")[0]

@@ -15,7 +15,7 @@ from typing import Any
 
 
 def capture(directory: Path | None = None) -> dict[str, Any]:
-    """Plain data about this process. `directory` is where the experiment's code lies; default: the working directory."""
+    """Plain data about this process. `directory` is where the experiment's code lies, by default the working one."""
     return {
         "themis": version(),
         "python": {"version": platform.python_version(), "implementation": platform.python_implementation()},
@@ -43,7 +43,7 @@ def version() -> str:
 @functools.cache
 def packages() -> dict[str, str]:
     """Name and version of every installed distribution."""
-    found = {}
+    found: dict[str, str] = {}
     for each in metadata.distributions():
         name = each.metadata["Name"]
         if name:

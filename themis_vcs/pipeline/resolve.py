@@ -29,9 +29,7 @@ def resolve_components(
         generator=found.one("generator", generation.generator, "generation.generator")
         if "generate" in stages
         else None,
-        selector=found.one("selector", generation.selector, "generation.selector")
-        if "reduce" in stages
-        else None,
+        selector=found.one("selector", generation.selector, "generation.selector") if "reduce" in stages else None,
         reducer=found.one("reducer", generation.reducer or PASSTHROUGH, "generation.reducer")
         if "reduce" in stages
         else None,
@@ -130,9 +128,7 @@ def _contradictions(
     problems = []
     samples = generation.candidate_policy.get("num_samples", 1)
     if "reduce" in stages and samples != 1 and generation.reducer is None and generation.selector is None:
-        problems.append(
-            ("generation.reducer", f"missing: {samples} samples per case have to become one answer")
-        )
+        problems.append(("generation.reducer", f"missing: {samples} samples per case have to become one answer"))
     if len(evaluation.parsers) > 1:
         problems.append(("evaluation.parsers", f"at most one parser, got {len(evaluation.parsers)}"))
     known = {component_id(metric) for metric in components.metrics if is_workflow(metric)}

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from themis_vcs.analysis.metrics import MetricMean
+from themis_vcs.analysis.reasons import Reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +23,12 @@ class StageCounts:
 
 @dataclass(frozen=True)
 class PendingStep:
-    """A step that a dry run found to be needed."""
+    """A step that a dry run found to be needed, and why."""
 
     stage: str
     track: str
     case: str
+    reasons: list[Reason] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

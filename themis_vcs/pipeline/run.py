@@ -20,7 +20,8 @@ from themis_vcs.pipeline.attempts import Caller
 from themis_vcs.pipeline.cases import StoredCases
 from themis_vcs.pipeline.config import RuntimeConfig
 from themis_vcs.pipeline.execute import Execution, outcomes
-from themis_vcs.pipeline.plan import Filter, TrackSpec, plan_track
+from themis_vcs.pipeline.pending import pending_steps
+from themis_vcs.pipeline.plan import Filter, TrackPlan, TrackSpec, everything, plan_track
 from themis_vcs.pipeline.provenance import who
 from themis_vcs.pipeline.result import PendingStep, RunResult, StageCounts
 from themis_vcs.pipeline.snapshot import run_id_of
@@ -62,17 +63,6 @@ class Job:
         return [stage for stage in STAGES[: last + 1] if stage not in self.frozen]
 
 
-class Progress:
-    """What a run has done so far."""
-
-    def __init__(self) -> None:
-        self.stages: dict[str, Oid] = {}
-        self.counts: dict[str, StageCounts] = {}
-        self.index: dict[bytes, bytes] = {}
-        self.pending: list[PendingStep] = []
-        self.completed: str | None = None
-
-
 async def carry_out(
     workspace: Workspace, job: Job, runtime: RuntimeConfig, observer: events.Observer | None = None
 ) -> RunResult:
@@ -80,182 +70,178 @@ async def carry_out(
 
     What was finished is kept when the run is cancelled or a store fails; then the exception goes on.
     """
-    tell = observer or (lambda event: None)
-    run_id = run_id_of(job.identity).hex()
-    progress = Progress()
     before = workspace.repository.objects_added
-    tell(events.RunStarted(run_id, job.name, job.stages))
-    caller = Caller(runtime)
-    binder = Binder(workspace, job.components, job.settings, caller)
-    roots = dict(job.cases.roots)
-    for stage, oid in job.frozen.items():
-        _adopt(workspace, progress, roots, stage, oid)
+    progress = Progress(workspace, job, runtime, observer)
+    progress.tell(events.RunStarted(progress.run_id.hex(), job.name, job.stages))
     try:
         for stage in job.stages:
-            first = stage == job.stages[0]
-            await _bring_up(workspace, job, binder, stage, roots, progress, runtime, observer, first)
-            progress.completed = stage
+            await progress.bring_up(stage)
     except (asyncio.CancelledError, KeyboardInterrupt):
         if not workspace.dry:
-            _record(workspace, job, progress, "interrupted")
+            progress.record("interrupted")
         raise
     finally:
         await _close(job.components)
-    status = _status(job, progress)
-    run = _record(workspace, job, progress, status)
-    tell(events.RunFinished(run_id, status, progress.completed))
-    cases = workspace.size(job.cases.cases)
+    status = progress.status()
+    run = progress.record(status)
+    progress.tell(events.RunFinished(progress.run_id.hex(), status, progress.completed))
     return RunResult(
-        run_id=run_id,
+        run_id=progress.run_id.hex(),
         name=job.name,
         status=status,
         completed_through_stage=progress.completed,
         stages=progress.counts,
-        metrics={} if workspace.dry else metric_means(workspace, run, cases),
+        metrics={} if workspace.dry else metric_means(workspace, run, workspace.size(job.cases.cases)),
         objects_added=workspace.repository.objects_added - before,
         pending=progress.pending,
         passed_through=sorted(job.passed_through),
     )
 
 
-async def _bring_up(
-    workspace: Workspace,
-    job: Job,
-    binder: Binder,
-    stage: str,
-    roots: dict[str, Oid],
-    progress: Progress,
-    runtime: RuntimeConfig,
-    observer: events.Observer | None,
-    first: bool,
-) -> None:
-    executions: list[Execution] = []
-    for spec in binder.tracks(stage):
-        if first and job.metric_ids is not None and spec.id not in job.metric_ids:
-            continue
-        plan = plan_track(
-            workspace,
+class Progress:
+    """A job on its way: the stages that it has, and the roots of their values for those that follow."""
+
+    def __init__(
+        self, workspace: Workspace, job: Job, runtime: RuntimeConfig, observer: events.Observer | None
+    ) -> None:
+        self.workspace, self.job, self.runtime, self.observer = workspace, job, runtime, observer
+        self.run_id = run_id_of(job.identity)
+        self.stages: dict[str, Oid] = {}
+        self.counts: dict[str, StageCounts] = {}
+        self.pending: list[PendingStep] = []
+        self.completed: str | None = None
+        self._roots = dict(job.cases.roots)
+        self._index: dict[bytes, bytes] = {}
+        self._binder = Binder(workspace, job.components, job.settings, Caller(runtime))
+        for stage, oid in job.frozen.items():
+            self._adopt(stage, oid)
+
+    def tell(self, event: events.RunEvent) -> None:
+        """Hand an event to the subscriber, if there is one."""
+        if self.observer is not None:
+            self.observer(event)
+
+    async def bring_up(self, stage: str) -> None:
+        """Plan a stage, execute what it lacks, and keep its tracks; as far as they got, if it is interrupted."""
+        executions = [
+            Execution(self.workspace, self._plan(spec), self.runtime, self.observer)
+            for spec in self._binder.tracks(stage)
+            if self._wanted(spec)
+        ]
+        steps = sum(each.plan.expected for each in executions)
+        carried = sum(self.workspace.size(each.plan.base.values) for each in executions if each.plan.base)
+        self.tell(events.StageStarted(stage, steps, carried, stage in self.job.passed_through))
+        try:
+            for execution in executions:
+                if not execution.plan.complete:
+                    await execution.run()
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            self._conclude(stage, executions)
+            raise
+        counts = self._conclude(stage, executions)
+        self._remember(stage, executions)
+        self.completed = stage
+        self.workspace.flush()
+        self.tell(events.StageFinished(stage, counts.built, counts.reused, counts.failed, counts.blocked))
+
+    def status(self) -> str:
+        """How the run ends, now that nothing is left to do."""
+        if any(counts.failed or counts.blocked for counts in self.counts.values()):
+            return "completed_with_failures"
+        return "completed" if self.job.until == STAGES[-1] else "stopped"
+
+    def record(self, status: str) -> Run:
+        """Make the run object and move the refs, unless the name already stands at an equal one."""
+        workspace, repository, job = self.workspace, self.workspace.repository, self.job
+        name_ref, head_ref = f"names/{job.name}", f"runs/{self.run_id.hex()}/head"
+        stages = [self.stages[stage] for stage in STAGES if stage in self.stages]
+        parent = repository.ref(name_ref)
+        if parent is not None:
+            head = repository.load(parent, Run)
+            if (head.run_id, head.stages, head.status) == (self.run_id, stages, status):
+                if not workspace.dry:
+                    repository.commit([], message="", tracks=self._new_index())
+                return head
+        run = Run(
+            run_id=self.run_id,
+            name=job.name,
+            snapshot=workspace.put(Snapshot(job.identity, job.provenance())),
+            stages=stages,
+            completed_through=self.completed,
+            status=status,
+            parents=[parent] if parent is not None else [],
+            reason=job.reason,
+            time=time.time_ns(),
+            who=who(),
+            work={stage: [counts.built, counts.reused, counts.failed] for stage, counts in self.counts.items()},
+        )
+        oid = workspace.put(run)
+        if not workspace.dry:
+            updates = [RefUpdate(name_ref, oid, parent), RefUpdate(head_ref, oid, ANY)]
+            updates += [RefUpdate(f"runs/{self.run_id.hex()}/{stage}", each) for stage, each in self.stages.items()]
+            repository.commit(
+                updates,
+                message=f"{job.reason}: {status}",
+                who=run.who,
+                tracks=self._new_index(),
+                local={f"run:{self.run_id.hex()}": b"1"},
+            )
+        return run
+
+    def _adopt(self, stage: str, oid: Oid) -> None:
+        """Take a frozen stage as it is."""
+        tracks = self.workspace.repository.load(oid, Stage).tracks
+        self.stages[stage] = oid
+        self.completed = stage
+        if len(tracks) == 1:
+            self._roots[stage] = tracks[0].values
+        size = self.workspace.size
+        self.counts[stage] = StageCounts(
+            reused=sum(size(track.values) for track in tracks), failed=sum(size(track.failures) for track in tracks)
+        )
+
+    def _is_first(self, spec: TrackSpec) -> bool:
+        return spec.stage == self.job.stages[0]
+
+    def _wanted(self, spec: TrackSpec) -> bool:
+        return not self._is_first(spec) or self.job.metric_ids is None or spec.id in self.job.metric_ids
+
+    def _plan(self, spec: TrackSpec) -> TrackPlan:
+        job, first = self.job, self._is_first(spec)
+        return plan_track(
+            self.workspace,
             spec,
-            dict(roots),
-            force=_forced(job, spec, first),
+            dict(self._roots),
+            force=everything if job.force_all else job.force(spec) if first else None,
             only=job.only if first else None,
             retry_failed=job.retry_failed,
         )
-        executions.append(Execution(workspace, plan, runtime, observer))
-    if observer is not None:
-        steps = sum(len(each.plan.work) for each in executions)
-        carried = sum(workspace.size(each.plan.base.values) for each in executions if each.plan.base)
-        observer(events.StageStarted(stage, steps, carried, stage in job.passed_through))
-    try:
+
+    def _conclude(self, stage: str, executions: Sequence[Execution]) -> StageCounts:
+        tracks, total = [], Counter[str]()
         for execution in executions:
-            if not execution.plan.complete:
-                await execution.run()
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        _conclude(workspace, job, stage, executions, roots, progress)
-        raise
-    counts = _conclude(workspace, job, stage, executions, roots, progress)
-    for execution in executions:
-        if not execution.left_out and not execution.pending:
-            for key in execution.spec.keys(execution.plan.roots):
-                progress.index[key] = progress.stages[stage] + execution.spec.id.encode()
-    if observer is not None:
-        observer(events.StageFinished(stage, counts.built, counts.reused, counts.failed, counts.blocked))
+            track = execution.conclude()
+            tracks.append(track)
+            total += outcomes(execution, track)
+            self.pending.extend(pending_steps(self.workspace, self.job.name, self.job.components, execution))
+        tracks.extend(self.job.carried.get(stage, []))
+        self.stages[stage] = self.workspace.put(Stage(stage, tracks))
+        if len(tracks) == 1:
+            self._roots[stage] = tracks[0].values
+        counts = StageCounts(**{name: total[name] for name in ("built", "reused", "failed", "blocked")})
+        self.counts[stage] = counts
+        return counts
 
+    def _remember(self, stage: str, executions: Sequence[Execution]) -> None:
+        """Note the tracks under their keys, those apart in which cases were left out."""
+        for execution in executions:
+            if not execution.left_out and not execution.pending:
+                for key in execution.spec.keys(execution.plan.roots):
+                    self._index[key] = self.stages[stage] + execution.spec.id.encode()
 
-def _forced(job: Job, spec: TrackSpec, first: bool) -> Filter | None:
-    if job.force_all:
-        return lambda case: True
-    return job.force(spec) if first else None
-
-
-def _conclude(
-    workspace: Workspace,
-    job: Job,
-    stage: str,
-    executions: Sequence[Execution],
-    roots: dict[str, Oid],
-    progress: Progress,
-) -> StageCounts:
-    """Keep the tracks of a stage as far as they got."""
-    tracks, total = [], Counter[str]()
-    for execution in executions:
-        track = execution.conclude()
-        tracks.append(track)
-        total += outcomes(execution, track)
-        progress.pending.extend(PendingStep(stage, track.id, work.key) for work in execution.pending)
-    tracks.extend(job.carried.get(stage, []))
-    oid = workspace.put(Stage(stage, tracks))
-    progress.stages[stage] = oid
-    if len(tracks) == 1:
-        roots[stage] = tracks[0].values
-    counts = StageCounts(**{name: total[name] for name in ("built", "reused", "failed", "blocked")})
-    progress.counts[stage] = counts
-    return counts
-
-
-def _adopt(workspace: Workspace, progress: Progress, roots: dict[str, Oid], stage: str, oid: Oid) -> None:
-    tracks = workspace.repository.load(oid, Stage).tracks
-    progress.stages[stage] = oid
-    progress.completed = stage
-    if len(tracks) == 1:
-        roots[stage] = tracks[0].values
-    size = workspace.size
-    progress.counts[stage] = StageCounts(
-        reused=sum(size(track.values) for track in tracks),
-        failed=sum(size(track.failures) for track in tracks),
-    )
-
-
-def _status(job: Job, progress: Progress) -> str:
-    if any(counts.failed or counts.blocked for counts in progress.counts.values()):
-        return "completed_with_failures"
-    return "completed" if job.until == STAGES[-1] else "stopped"
-
-
-def _record(workspace: Workspace, job: Job, progress: Progress, status: str) -> Run:
-    """Make the run object and move the refs, unless the name already stands at an equal one."""
-    repository = workspace.repository
-    run_id = run_id_of(job.identity)
-    name_ref, head_ref = f"names/{job.name}", f"runs/{run_id.hex()}/head"
-    stages = [progress.stages[stage] for stage in STAGES if stage in progress.stages]
-    parent = None if workspace.dry else repository.ref(name_ref)
-    if parent is not None:
-        head = repository.load(parent, Run)
-        if (head.run_id, head.stages, head.status) == (run_id, stages, status):
-            repository.commit([], message="", tracks=_new_index(workspace, progress))
-            return head
-    run = Run(
-        run_id=run_id,
-        name=job.name,
-        snapshot=workspace.put(Snapshot(job.identity, job.provenance())),
-        stages=stages,
-        completed_through=progress.completed,
-        status=status,
-        parents=[parent] if parent is not None else [],
-        reason=job.reason,
-        time=time.time_ns(),
-        who=who(),
-        work={
-            stage: [counts.built, counts.reused, counts.failed] for stage, counts in progress.counts.items()
-        },
-    )
-    oid = workspace.put(run)
-    if not workspace.dry:
-        updates = [RefUpdate(name_ref, oid, parent), RefUpdate(head_ref, oid, ANY)]
-        updates += [
-            RefUpdate(f"runs/{run_id.hex()}/{stage}", each, ANY) for stage, each in progress.stages.items()
-        ]
-        repository.commit(
-            updates,
-            message=f"{job.reason}: {status}",
-            tracks=_new_index(workspace, progress),
-            local={f"run:{run_id.hex()}": b"1"},
-        )
-    return run
-
-
-def _new_index(workspace: Workspace, progress: Progress) -> dict[bytes, bytes]:
-    return {key: value for key, value in progress.index.items() if workspace.repository.track(key) != value}
+    def _new_index(self) -> dict[bytes, bytes]:
+        track = self.workspace.repository.track
+        return {key: value for key, value in self._index.items() if track(key) != value}
 
 
 async def _close(components: Components) -> None:

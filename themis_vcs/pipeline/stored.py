@@ -151,9 +151,7 @@ def line_of(repository: Repository, run: Run, revision: str) -> str:
 def _make(recipe: dict[str, Any], trusted: bool) -> Any:
     target = recipe["target"]
     if not target:
-        raise UsageError(
-            "it was an object of the experiment's own process and cannot be made again from a name"
-        )
+        raise UsageError("it was an object of the experiment's own process and cannot be made again from a name")
     if not target.startswith("builtin/") and not trusted:
         raise UsageError(
             f"{target} is somebody's code, and this run was not begun in this store",
@@ -165,9 +163,7 @@ def _make(recipe: dict[str, Any], trusted: bool) -> Any:
     return component
 
 
-def _provenance(
-    stored: Snapshot, components: Components, stages: Collection[str]
-) -> Callable[[], dict[str, Any]]:
+def _provenance(stored: Snapshot, components: Components, stages: Collection[str]) -> Callable[[], dict[str, Any]]:
     def make() -> dict[str, Any]:
         recipes = dict(stored.provenance.get("components", {}))
         made = snapshots.rebuild_instructions(components)

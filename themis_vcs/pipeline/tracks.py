@@ -34,8 +34,9 @@ from themis_vcs.model.objects import ComponentRef, Value
 from themis_vcs.model.oid import Oid
 from themis_vcs.model.tree import split_key
 from themis_vcs.pipeline.attempts import Caller, in_thread
+from themis_vcs.pipeline.inputs import CASES, DATASETS
 from themis_vcs.pipeline.judging import execute_workflow, judges_of, make_subject
-from themis_vcs.pipeline.plan import CASES, DATASETS, TrackSpec, Work
+from themis_vcs.pipeline.plan import TrackSpec, Work
 from themis_vcs.pipeline.workspace import Workspace
 
 _COMBINED = "themis_vcs 2026-11-23 combined fingerprint v1"
@@ -75,9 +76,7 @@ class Settings:
 class Binder:
     """Makes the tracks of each stage. `attempts` of a step are collected per call and handed back with its result."""
 
-    def __init__(
-        self, workspace: Workspace, components: Components, settings: Settings, caller: Caller
-    ) -> None:
+    def __init__(self, workspace: Workspace, components: Components, settings: Settings, caller: Caller) -> None:
         self.workspace, self.components, self.settings, self.caller = workspace, components, settings, caller
 
     def tracks(self, stage: str) -> list[TrackSpec]:
@@ -97,23 +96,15 @@ class Binder:
         def context(dataset: str, case: str, index: int, seed: int | None) -> GenerateContext:
             return GenerateContext(dataset, case, index, seed, settings.prompt_spec, settings.policy)
 
-        async def call(
-            work: Work, groups: tuple[tuple[Any, ...], ...], attempts: list[dict[str, Any]]
-        ) -> Any:
+        async def call(work: Work, groups: tuple[tuple[Any, ...], ...], attempts: list[dict[str, Any]]) -> Any:
             dataset, case_id, _ = split_key(work.case)
             ctx = context(dataset, case_id, work.index, work.seed)
             function = _bind(generator.generate, groups[0][0], ctx)
-            result = await self.caller.call(
-                _threaded(function) if blocking else function, attempts, generator
-            )
+            result = await self.caller.call(_threaded(function) if blocking else function, attempts, generator)
             return check_result("generator", result, component_id(generator))
 
         def seed(case: str, index: int) -> int:
-            return (
-                settings.seeds[index]
-                if index < len(settings.seeds)
-                else derive_seed(settings.seed, case, index)
-            )
+            return settings.seeds[index] if index < len(settings.seeds) else derive_seed(settings.seed, case, index)
 
         ref = describe(generator, "generator")
 
@@ -140,16 +131,11 @@ class Binder:
 
     def _reduce(self) -> TrackSpec:
         selector, reducer = self.components.selector, self.components.reducer
-        blocking = {
-            name: _blocking(component, name)
-            for name, component in (("select", selector), ("reduce", reducer))
-        }
+        blocking = {name: _blocking(component, name) for name, component in (("select", selector), ("reduce", reducer))}
         ref = describe(reducer, "reducer")
         also = [] if selector is None else [describe(selector, "selector")]
 
-        async def call(
-            work: Work, groups: tuple[tuple[Any, ...], ...], attempts: list[dict[str, Any]]
-        ) -> Any:
+        async def call(work: Work, groups: tuple[tuple[Any, ...], ...], attempts: list[dict[str, Any]]) -> Any:
             dataset, case_id, _ = split_key(work.case)
             candidates = list(groups[0])
             if selector is not None:
@@ -161,9 +147,7 @@ class Binder:
                 candidates = check_result("selector", chosen, component_id(selector))
             ids = [candidate.candidate_id for candidate in candidates]
             function = _bind(reducer.reduce, candidates, ReduceContext(dataset, case_id, ids, work.seed))
-            result = await self.caller.call(
-                _threaded(function) if blocking["reduce"] else function, attempts, reducer
-            )
+            result = await self.caller.call(_threaded(function) if blocking["reduce"] else function, attempts, reducer)
             return check_result("reducer", result, component_id(reducer))
 
         return self._spec(
@@ -222,9 +206,7 @@ class Binder:
         def seed(case: str, index: int) -> int:
             return derive_seed(settings.seed, "judge", name, case, index)
 
-        async def call(
-            work: Work, groups: tuple[tuple[Any, ...], ...], attempts: list[dict[str, Any]]
-        ) -> Any:
+        async def call(work: Work, groups: tuple[tuple[Any, ...], ...], attempts: list[dict[str, Any]]) -> Any:
             (case,), (info,), (reduced,), (parsed,) = groups[:4]
             ctx = EvalScoreContext(
                 dataset_id=info["dataset_id"],
@@ -295,9 +277,7 @@ class Binder:
     ) -> TrackSpec:
         """`members` may have parts of their fingerprint in single cases; `extra` gives these parts for a step."""
         partial = [each for each in members if hasattr(each, "case_fingerprint")]
-        fingerprint = (
-            _combine(ref.fingerprint, *(each.fingerprint for each in also)) if also else ref.fingerprint
-        )
+        fingerprint = _combine(ref.fingerprint, *(each.fingerprint for each in also)) if also else ref.fingerprint
         recorded = recorded_ref(ref, also)
         return TrackSpec(
             stage=stage,
@@ -336,9 +316,7 @@ def _whole(fingerprint: bytes, partial: Sequence[Any]) -> bytes | None:
     return _combine(fingerprint, *(content() for content in contents if content)) if contents else fingerprint
 
 
-def _per_step(
-    fingerprint: bytes, extra: Callable[[str, int, Oid], list[bytes]]
-) -> Callable[[str, int, Oid], bytes]:
+def _per_step(fingerprint: bytes, extra: Callable[[str, int, Oid], list[bytes]]) -> Callable[[str, int, Oid], bytes]:
     def combined(case: str, index: int, oid: Oid) -> bytes:
         parts = extra(case, index, oid)
         return _combine(fingerprint, *parts) if any(parts) else fingerprint

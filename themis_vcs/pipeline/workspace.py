@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.model import tree
-from themis_vcs.model.objects import Object, Step, Value, dump, load
+from themis_vcs.model.objects import Object, Step, Value, dump, load, references
 from themis_vcs.model.oid import Oid, oid_of
 from themis_vcs.store.repository import Repository
 
@@ -31,15 +31,20 @@ class Workspace(Reader):
         payload = dump(obj)
         oid = oid_of(payload)
         label = f"value:{obj.type}" if isinstance(obj, Value) else type(obj).__name__.lower()
-        self.write(oid, payload, label)
+        self.write(oid, payload, label, tuple(references(obj)))
         return oid
 
-    def write(self, oid: Oid, payload: bytes, label: str) -> None:
-        """Keep canonical bytes under their oid."""
+    def write(self, oid: Oid, payload: bytes, label: str, refers_to: Sequence[Oid] | None = None) -> None:
+        """Keep canonical bytes under their oid. What they refer to is read from them if it is not given."""
         if self.dry:
             self._overlay[oid] = payload
         else:
-            self.repository.put_payload(oid, payload, label)
+            self.repository.put_payload(oid, payload, label, refers_to)
+
+    def flush(self) -> None:
+        """Make durable what was kept so far."""
+        if not self.dry:
+            self.repository.flush()
 
     def missing(self, oids: Iterable[Oid]) -> list[Oid]:
         """Those that the store does not hold."""

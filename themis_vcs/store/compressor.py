@@ -87,10 +87,7 @@ class Compressor:
         with self._lock:
             result = {}
             for label, samples in self._samples.items():
-                if (
-                    samples.wanted
-                    and samples.count - samples.noted >= _NOTE_FROM + samples.noted // _NOTE_FROM
-                ):
+                if samples.wanted and samples.count - samples.noted >= _NOTE_FROM + samples.noted // _NOTE_FROM:
                     samples.noted = samples.count
                     key = _SAMPLES + label.encode()
                     kept = (samples.older + samples.oids)[: dictionaries.ENOUGH]
@@ -149,7 +146,11 @@ class Compressor:
         with self._environment.reading() as reader:
             rows = [(bytes(key), bytes(row)) for key, row in reader.cursor(DICTIONARIES)]
         for key, row in rows:
-            value = unsealed(DICTIONARIES, key, row)
+            try:
+                value = unsealed(DICTIONARIES, key, row)
+            except Corrupt:
+                # Only what needs this dictionary cannot be read; `lookup` says so.
+                continue
             number = _NUMBER.unpack(key)[0]
             self._oids[number] = value[:OID_BYTES]
             self._current[value[OID_BYTES:].decode()] = number

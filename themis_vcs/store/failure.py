@@ -41,9 +41,7 @@ def translate(error: lmdb.Error, directory: Path, *, full: bool = False) -> Them
             f"{directory}: every reader slot is taken", hint="too many processes read this store at once"
         )
     if isinstance(error, lmdb.ReadonlyError) or code in _REFUSED:
-        return StorageError(
-            f"{directory} cannot be written: {error}", hint="check its owner and the mount options"
-        )
+        return StorageError(f"{directory} cannot be written: {error}", hint="check its owner and the mount options")
     return StorageError(f"{directory}: {error}", hint="run `themis fsck`, then repeat the command")
 
 

@@ -49,9 +49,7 @@ class Frame(NamedTuple):
 
     def pack(self) -> bytes:
         """Return the frame's bytes as they lie in a segment."""
-        return (
-            _HEADER.pack(self.oid, self.codec, self.dictionary, self.raw_length, len(self.data)) + self.data
-        )
+        return _HEADER.pack(self.oid, self.codec, self.dictionary, self.raw_length, len(self.data)) + self.data
 
 
 def compress(
@@ -115,9 +113,7 @@ def payload_of(frame: Frame, lookup: DictionaryLookup) -> bytes:
             oid=frame.oid,
         )
     if oid_of(payload) != frame.oid:
-        raise Corrupt(
-            f"object {frame.oid.hex()} is damaged: its bytes do not hash to its name", oid=frame.oid
-        )
+        raise Corrupt(f"object {frame.oid.hex()} is damaged: its bytes do not hash to its name", oid=frame.oid)
     return payload
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from themis_vcs.errors import MissingReference
@@ -11,6 +11,9 @@ from themis_vcs.store.backend import Entry
 
 MAX_OBJECTS: Final = 2_000
 MAX_BYTES: Final = 8 << 20
+
+# A NamedTuple's own constructor takes three times as long, and this is once per object.
+_tuple: Final = tuple.__new__
 
 Missing = Callable[[Iterable[Oid]], list[Oid]]
 
@@ -21,31 +24,30 @@ class Group:
     def __init__(self) -> None:
         self.entries: dict[Oid, Entry] = {}
         self.derivations: dict[bytes, Oid] = {}
-        self._references: dict[Oid, tuple[Oid, ...]] = {}
+        self._references: dict[Oid, Sequence[Oid]] = {}
         self._bytes = 0
 
     def __bool__(self) -> bool:
         return bool(self.entries or self.derivations)
 
-    @property
-    def full(self) -> bool:
-        return (
-            len(self.entries) >= MAX_OBJECTS
-            or len(self.derivations) >= MAX_OBJECTS
-            or self._bytes >= MAX_BYTES
-        )
-
-    def add(self, entry: Entry, references: tuple[Oid, ...]) -> None:
-        if entry.oid not in self.entries:
-            self.entries[entry.oid] = entry
-            self._bytes += len(entry.payload)
+    def add(self, oid: Oid, payload: bytes, label: str, references: Sequence[Oid]) -> bool:
+        """Take in an object, unless it is here already; return whether the group is full."""
+        if oid not in self.entries:
+            self.entries[oid] = _tuple(Entry, (oid, payload, label))
+            self._bytes += len(payload)
             if references:
-                self._references[entry.oid] = references
+                self._references[oid] = references
+        return self._bytes >= MAX_BYTES or len(self.entries) >= MAX_OBJECTS
+
+    def derive(self, key: bytes, step: Oid) -> bool:
+        """Take in a derivation; return whether the group is full."""
+        self.derivations[key] = step
+        return len(self.derivations) >= MAX_OBJECTS
 
     def extend(self, later: Group) -> None:
         """Take over what another group holds."""
         for oid, entry in later.entries.items():
-            self.add(entry, later._references.get(oid, ()))
+            self.add(*entry, later._references.get(oid, ()))
         self.derivations.update(later.derivations)
 
     def check(self, missing: Missing, targets: Iterable[Oid]) -> None:

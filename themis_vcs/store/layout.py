@@ -61,9 +61,7 @@ class Layout:
             raise Corrupt(f"{self.format} does not hold the format of a store")
         self.check_version(int(match[1]))
         if not self.data.exists():
-            raise Corrupt(
-                f"{self.data} is missing", hint="get the store back from a snapshot or from another store"
-            )
+            raise Corrupt(f"{self.data} is missing", hint="get the store back from a snapshot or from another store")
 
     def check_version(self, version: int) -> None:
         """Refuse a version that this code does not know."""

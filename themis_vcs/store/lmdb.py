@@ -83,13 +83,16 @@ class LmdbBackend(LmdbObjects):
 
     def apply(self, batch: Batch) -> int:
         fresh, seen = self._fresh(batch.objects)
-        frames, trained = self._compressor.compress(fresh)
+        frames, trained = self.compressor.compress(fresh)
         rows = [
             *_rows(DERIVATIONS, batch.derivations.items()),
             *_rows(TRACKS, batch.tracks.items()),
             *_rows(LOCAL, ((key.encode(), value) for key, value in batch.local.items())),
-            *((META, key, row) for key, row in self._compressor.rows().items()),
+            *((META, key, row) for key, row in self.compressor.rows().items()),
         ]
+
+        if not (fresh or rows or batch.refs):
+            return 0
 
         def body(writer: Writer) -> tuple[int, list[int]]:
             reflog.move(writer, batch)
@@ -100,8 +103,8 @@ class LmdbBackend(LmdbObjects):
             return added, numbers
 
         room = sum(frame.size for frame in frames) + _ROW_ROOM * (len(rows) + len(frames))
-        added, numbers = self._environment.write(body, room=room, timeout=self._timeout)
-        self._compressor.adopt(numbers, trained)
+        added, numbers = self.environment.write(body, room=room, timeout=self._timeout)
+        self.compressor.adopt(numbers, trained)
         self._damaged.difference_update(entry.oid for entry in fresh)
         return added
 
@@ -111,7 +114,7 @@ class LmdbBackend(LmdbObjects):
     def derivations_for(self, keys: Sequence[bytes]) -> list[Oid | None]:
         result: list[Oid | None] = []
         for wanted in steps(keys):
-            with self._environment.reading() as reader:
+            with self.environment.reading() as reader:
                 result += [_unsealed(reader, DERIVATIONS, key) for key in wanted]
         return result
 
@@ -128,26 +131,26 @@ class LmdbBackend(LmdbObjects):
         return self._value(LOCAL, key.encode())
 
     def ref(self, name: str) -> Oid | None:
-        with self._environment.reading() as reader:
+        with self.environment.reading() as reader:
             return reflog.read(reader, name)
 
     def refs(self, prefix: str = "") -> Iterator[tuple[str, Oid]]:
-        with self._environment.reading() as reader:
+        with self.environment.reading() as reader:
             found = list(reflog.every(reader))
         return ((name, oid) for name, oid in found if name.startswith(prefix))
 
     def reflog(self, name: str) -> list[ReflogEntry]:
-        with self._environment.reading() as reader:
+        with self.environment.reading() as reader:
             return reflog.history(reader, name)
 
     def snapshot(self, path: Path) -> None:
         self.layout.copy(path, self._copy)
 
     def statistics(self) -> Statistics:
-        with self._environment.reading() as reader:
+        with self.environment.reading() as reader:
             entries = {table.name: reader.entries(table.name) for table in TABLES}
             used = sum(_pages(reader.txn.stat(database)) for database in reader.tables.values())
-        info = self._environment.info()
+        info = self.environment.info()
         pages = info["last_page"] + 1
         return Statistics(
             objects=entries[segments.INDEX],
@@ -161,12 +164,12 @@ class LmdbBackend(LmdbObjects):
         )
 
     def close(self) -> None:
-        self._environment.close()
+        self.environment.close()
 
     def _copy(self, target: Layout) -> None:
         copied = Environment(target.database, TABLES, lock_file=target.write_lock, create=True)
         try:
-            copying.copy(self._environment, copied, TABLES)
+            copying.copy(self.environment, copied, TABLES)
         finally:
             copied.close()
         # LMDB's lock file of a database that is not open holds nothing.
@@ -180,13 +183,13 @@ class LmdbBackend(LmdbObjects):
             self.layout.check_version(unsealed(META, b"format", row)[0])
 
     def _value(self, table: str, key: bytes) -> bytes | None:
-        with self._environment.reading() as reader:
+        with self.environment.reading() as reader:
             return _unsealed(reader, table, key)
 
     def _all(self, table: str) -> Iterator[tuple[bytes, bytes]]:
         low: bytes | None = b""
         while low is not None:
-            with self._environment.reading() as reader:
+            with self.environment.reading() as reader:
                 cursor = reader.cursor(table)
                 found = cursor.set_range(low) if low else cursor.first()
                 rows = [(bytes(key), bytes(row)) for key, row in islice(cursor, _STEP + 1)] if found else []

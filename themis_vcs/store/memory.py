@@ -121,9 +121,7 @@ class MemoryBackend(MemoryObjects):
             return self._reflog.get(name, [])[::-1]
 
     def snapshot(self, path: Path) -> None:
-        raise UsageError(
-            f"a store in memory cannot be copied to {path}", hint="transfer its refs to a store on disk"
-        )
+        raise UsageError(f"a store in memory cannot be copied to {path}", hint="transfer its refs to a store on disk")
 
     def statistics(self) -> Statistics:
         with self._open():

@@ -29,16 +29,16 @@ class LmdbObjects:
     """Objects in segments of an environment."""
 
     def __init__(self, environment: Environment) -> None:
-        self._environment = environment
+        self.environment = environment
         self._damaged: set[Oid] = set()
-        self._compressor = Compressor(environment, self.get)
+        self.compressor = Compressor(environment, self.get)
 
     def get(self, oid: Oid) -> bytes:
         return next(self.get_many((oid,)))[1]
 
     def get_many(self, oids: Iterable[Oid]) -> Iterator[tuple[Oid, bytes]]:
         for wanted in steps(oids, _STEP):
-            with self._environment.reading() as reader:
+            with self.environment.reading() as reader:
                 found = self._frames(reader, wanted)
             for oid in wanted:
                 yield oid, self._verified(oid, *found[oid])
@@ -46,7 +46,7 @@ class LmdbObjects:
     def everything(self) -> Iterator[tuple[Oid, bytes]]:
         number, count = 1, 0
         while True:
-            with self._environment.reading() as reader:
+            with self.environment.reading() as reader:
                 stored = segments.stored(reader, number, _SEGMENT_STEP)
                 expected = reader.entries(segments.INDEX)
             if not stored:
@@ -64,7 +64,7 @@ class LmdbObjects:
     def missing(self, oids: Iterable[Oid]) -> list[Oid]:
         result: list[Oid] = []
         for wanted in steps(dict.fromkeys(oids)):
-            with self._environment.reading() as reader:
+            with self.environment.reading() as reader:
                 find = Finder(reader).find
                 result += [oid for oid in wanted if find(oid) is None or oid in self._damaged]
         return result
@@ -72,7 +72,7 @@ class LmdbObjects:
     def oids(self, prefix: bytes = b"") -> Iterator[Oid]:
         low = prefix[: segments.PREFIX]
         while True:
-            with self._environment.reading() as reader:
+            with self.environment.reading() as reader:
                 found, low = segments.oids(reader, prefix, low, _STEP)
             yield from found
             if not low:
@@ -81,7 +81,7 @@ class LmdbObjects:
     def _fresh(self, entries: Sequence[Entry]) -> tuple[list[Entry], int]:
         """Return the entries to store, each oid once, and the transaction in which they were looked up."""
         unique = {entry.oid: entry for entry in entries}
-        with self._environment.reading() as reader:
+        with self.environment.reading() as reader:
             finder = Finder(reader)
             find, damaged = finder.find, self._damaged
             fresh = [entry for oid, entry in unique.items() if find(oid) is None or oid in damaged]
@@ -99,9 +99,7 @@ class LmdbObjects:
     ) -> int:
         if recheck:
             finder = Finder(writer)
-            frames = [
-                frame for frame in frames if frame.oid in self._damaged or finder.find(frame.oid) is None
-            ]
+            frames = [frame for frame in frames if frame.oid in self._damaged or finder.find(frame.oid) is None]
         for frame in frames:
             if frame.oid in self._damaged:
                 segments.forget(writer, frame.oid)
@@ -115,14 +113,12 @@ class LmdbObjects:
             segments.append(writer, frames)
         return len(frames)
 
-    def _frames(
-        self, reader: Reader, oids: Sequence[Oid]
-    ) -> dict[Oid, tuple[Frame | None, Sequence[Location]]]:
+    def _frames(self, reader: Reader, oids: Sequence[Oid]) -> dict[Oid, tuple[Frame | None, Sequence[Location]]]:
         """Return for each oid its frame, or None and the places where it might have been."""
         finder = Finder(reader)
         places = {oid: finder.find(oid) for oid in oids}
         found: dict[Oid, tuple[Frame | None, Sequence[Location]]] = {}
-        for oid, place in sorted(places.items(), key=lambda item: item[1] or Location(0, 0)):
+        for oid, place in sorted(places.items(), key=lambda item: item[1] or (0, 0)):
             if place is None:
                 found[oid] = None, finder.candidates(oid)
                 continue
@@ -136,7 +132,7 @@ class LmdbObjects:
     def _verified(self, oid: Oid, frame: Frame | None, candidates: Sequence[Location]) -> bytes:
         try:
             if frame is not None:
-                return payload_of(frame, self._compressor.lookup)
+                return payload_of(frame, self.compressor.lookup)
         except ThemisError:
             self._damaged.add(oid)
             raise
@@ -147,9 +143,9 @@ class LmdbObjects:
     def _check_neighbour(self, oid: Oid, location: Location) -> None:
         """Tell an object whose oid begins in the same way from the wanted one with a damaged header."""
         try:
-            with self._environment.reading() as reader:
+            with self.environment.reading() as reader:
                 frame = Finder(reader).frame(location)
-            payload_of(frame, self._compressor.lookup)
+            payload_of(frame, self.compressor.lookup)
         except Corrupt as error:
             self._damaged.add(oid)
             raise Corrupt(f"object {oid.hex()} is damaged: {error}", oid=oid) from error

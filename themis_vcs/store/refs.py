@@ -10,9 +10,7 @@ from themis_vcs.model.oid import OID_BYTES, Oid
 from themis_vcs.store.backend import Anything, RefUpdate
 
 
-def moves_of(
-    updates: Sequence[RefUpdate], current: Callable[[str], Oid | None]
-) -> list[tuple[RefUpdate, Oid | None]]:
+def moves_of(updates: Sequence[RefUpdate], current: Callable[[str], Oid | None]) -> list[tuple[RefUpdate, Oid | None]]:
     """Return the updates that move something, each with the old value, or raise RefConflict (STORE-15).
 
     UsageError for a name that no ref can have, an oid that is none, and two updates of one ref.

@@ -22,7 +22,7 @@ from themis_vcs.errors import StorageError, ThemisError
 from themis_vcs.model.codec import envelope, split_envelope
 from themis_vcs.model.objects import KINDS, Object, Step, Value, dump, references
 from themis_vcs.model.oid import Oid, oid_of
-from themis_vcs.store.backend import Backend, Batch, Entry, RefUpdate, Statistics
+from themis_vcs.store.backend import Backend, Batch, RefUpdate, Statistics
 from themis_vcs.store.environment import WRITE_TIMEOUT
 from themis_vcs.store.group import Group
 from themis_vcs.store.lmdb import LmdbBackend
@@ -51,9 +51,7 @@ class Repository(View):
         self._closed = False
 
     @classmethod
-    def open(
-        cls, path: str | Path, readonly: bool = False, *, write_timeout: float = WRITE_TIMEOUT
-    ) -> Repository:
+    def open(cls, path: str | Path, readonly: bool = False, *, write_timeout: float = WRITE_TIMEOUT) -> Repository:
         """Open the store directory `path`. NoStore, FormatError, Corrupt, StorageError."""
         path = Path(path)
         return cls(LmdbBackend(path, readonly=readonly, write_timeout=write_timeout), path, readonly=readonly)
@@ -74,27 +72,30 @@ class Repository(View):
         payload = dump(obj)
         oid = oid_of(payload)
         if isinstance(obj, Value):
-            self._add(Entry(oid, payload, f"value:{obj.type}"), _NOTHING)
+            self.put_payload(oid, payload, "value:" + obj.type, _NOTHING)
         else:
-            self._add(Entry(oid, payload, _label(obj)), tuple(references(obj)))
+            self.put_payload(oid, payload, _label(obj), tuple(references(obj)))
         return oid
 
-    def put_payload(
-        self, oid: Oid, payload: bytes, label: str, references: Sequence[Oid] | None = None
-    ) -> None:
+    def put_payload(self, oid: Oid, payload: bytes, label: str, references: Sequence[Oid] | None = None) -> None:
         """Keep canonical bytes under their oid; the caller vouches for both.
 
         `references` are all the oids that the object refers to; if None, they are read from the payload.
         """
-        needed = _references_in(payload) if references is None else tuple(references)
-        self._add(Entry(oid, payload, label), needed)
+        if references is None:
+            references = _references_in(payload)
+        if self.readonly or self._closed:
+            self._require_writable()
+        with self._buffer:
+            full = self._group.add(oid, payload, label, references)
+        if full:
+            self.flush()
 
     def record(self, key: bytes, step: Oid) -> None:
         """Remember a step under its derivation key; it is written with the group."""
         self._require_writable()
         with self._buffer:
-            self._group.derivations[key] = step
-            full = self._group.full
+            full = self._group.derive(key, step)
         if full:
             self.flush()
 
@@ -168,15 +169,6 @@ class Repository(View):
             # The first failure is the one to report.
             with suppress(ThemisError):
                 self.close()
-
-    def _add(self, entry: Entry, needed: tuple[Oid, ...]) -> None:
-        if self.readonly or self._closed:
-            self._require_writable()
-        with self._buffer:
-            self._group.add(entry, needed)
-            full = self._group.full
-        if full:
-            self.flush()
 
     def _write(self, targets: Sequence[Oid], batch: Batch) -> None:
         with self._writer:

@@ -36,9 +36,7 @@ def unsealed(table: str, key: bytes, row: bytes | memoryview) -> bytes:
     row = bytes(row)
     value = row[:-SEAL_BYTES]
     if len(row) < SEAL_BYTES or _seal(table, key, value) != row[-SEAL_BYTES:]:
-        name = (
-            key.split(b"\0")[0].decode("utf-8", "backslashreplace") if table in ("refs", "reflog") else None
-        )
+        name = key.split(b"\0")[0].decode("utf-8", "backslashreplace") if table in ("refs", "reflog") else None
         shown = name if name is not None else key.hex()
         raise Corrupt(f"the entry {shown} of table {table} is damaged", ref=name)
     return value

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
 from themis_vcs.errors import Corrupt
 from themis_vcs.model.oid import OID_BYTES, Oid
@@ -19,16 +19,14 @@ INDEX: Final = "index"
 SEGMENTS: Final = "segments"
 INDEX_KEY: Final = b"o"
 PREFIX: Final = 8
+ROW_BYTES: Final = 16
 _NUMBER = struct.Struct(">I")
 _PLACE = struct.Struct(">II")
 _MAX_NUMBER: Final = 2**32 - 1
 
 
-class Location(NamedTuple):
-    """Where a frame begins."""
-
-    segment: int
-    offset: int
+Location: TypeAlias = tuple[int, int]
+"""The number of a segment, and the offset in it at which a frame begins."""
 
 
 def row_of(oid: Oid, location: Location) -> bytes:
@@ -38,7 +36,8 @@ def row_of(oid: Oid, location: Location) -> bytes:
 
 def location_of(row: bytes | memoryview) -> Location:
     """Return the location that an index row holds."""
-    return Location(*_PLACE.unpack_from(row, PREFIX))
+    number, offset = _PLACE.unpack_from(row, PREFIX)
+    return number, offset
 
 
 def rows(cursor: Cursor, prefix: bytes = b"") -> Iterator[bytes]:
@@ -56,22 +55,23 @@ class Finder:
     """Lookups by oid within one transaction. `doubtful` has those that the index knows, but no frame confirms."""
 
     def __init__(self, reader: Reader) -> None:
-        self._get = reader.get
+        self._reader = reader
         self._cursor = reader.cursor(INDEX)
+        self._segments: dict[int, memoryview | None] = {}
         self.doubtful: list[Oid] = []
 
     def find(self, oid: Oid) -> Location | None:
         """Return where the frame that names this oid begins."""
-        cursor, prefix, known = self._cursor, oid[:PREFIX], False
+        cursor, prefix, known, segments = self._cursor, oid[:PREFIX], False, self._segments
         found = cursor.set_range_dup(INDEX_KEY, prefix)
         while found:
             row = cursor.value()
             if row[:PREFIX] != prefix:
                 break
             number, offset = _PLACE.unpack_from(row, PREFIX)
-            data = self._get(SEGMENTS, _NUMBER.pack(number))
+            data = segments[number] if number in segments else self._segment(number)
             if data is not None and data[offset : offset + OID_BYTES] == oid:
-                return Location(number, offset)
+                return number, offset
             known = True
             found = cursor.next_dup()
         if known:
@@ -80,14 +80,19 @@ class Finder:
 
     def frame(self, location: Location) -> Frame:
         """Return a copy of the frame at a location."""
-        data = self._get(SEGMENTS, _NUMBER.pack(location.segment))
+        number, offset = location
+        data = self._segment(number)
         if data is None:
-            raise Corrupt(f"the index points to segment {location.segment}, which does not exist")
-        return frames.unpack(data, location.offset)
+            raise Corrupt(f"the index points to segment {number}, which does not exist")
+        return frames.unpack(data, offset)
 
     def candidates(self, oid: Oid) -> list[Location]:
         """Return every location whose index row begins as `oid` does, whatever lies there."""
         return [location_of(row) for row in rows(self._cursor, oid[:PREFIX])]
+
+    def _segment(self, number: int) -> memoryview | None:
+        data = self._segments[number] = self._reader.get(SEGMENTS, _NUMBER.pack(number))
+        return data
 
 
 def oids(reader: Reader, prefix: bytes, start: bytes, limit: int) -> tuple[list[Oid], bytes]:
@@ -136,20 +141,33 @@ def _indexed(reader: Reader, number: int, data: memoryview) -> list[Frame]:
     result = []
     try:
         for offset, frame in scan(data):
-            row = row_of(frame.oid, Location(number, offset))
+            row = row_of(frame.oid, (number, offset))
             if cursor.set_range_dup(INDEX_KEY, row) and cursor.value() == row:
                 result.append(frame)
     except Corrupt:
         # A frame that was replaced stays behind, and may be damaged: then the index alone says where frames are.
-        offsets = [location_of(row).offset for row in rows(cursor) if location_of(row).segment == number]
+        offsets = [offset for place, offset in map(location_of, rows(cursor)) if place == number]
         return [frames.unpack(data, offset) for offset in sorted(offsets)]
     return result
 
 
+def following(reader: Reader, number: int) -> tuple[int, bytes] | None:
+    """Return the number and a copy of the first segment from `number` on, None if there is none."""
+    cursor = reader.cursor(SEGMENTS)
+    if not cursor.set_range(_NUMBER.pack(number)):
+        return None
+    return _NUMBER.unpack(cursor.key())[0], bytes(cursor.value())
+
+
+def last_number(reader: Reader) -> int:
+    """Return the highest segment number in use, 0 if there is none."""
+    cursor = reader.cursor(SEGMENTS)
+    return _NUMBER.unpack(cursor.key())[0] if cursor.last() else 0
+
+
 def append(writer: Writer, new: Sequence[Frame]) -> None:
     """Write frames as new segments, in the order given, and enter them in the index."""
-    cursor = writer.cursor(SEGMENTS)
-    number = _NUMBER.unpack(cursor.key())[0] if cursor.last() else 0
+    number = last_number(writer)
     if number + len(new) > _MAX_NUMBER:
         raise Corrupt(f"segment number {number} leaves no room for more")
     entries: list[tuple[bytes, bytes]] = []
@@ -160,7 +178,7 @@ def append(writer: Writer, new: Sequence[Frame]) -> None:
             number += 1
             writer.put(SEGMENTS, _NUMBER.pack(number), b"".join(parts), append=True)
             parts, size = [], 0
-        entries.append((INDEX_KEY, row_of(frame.oid, Location(number + 1, size))))
+        entries.append((INDEX_KEY, row_of(frame.oid, (number + 1, size))))
         parts.append(frame.pack())
         size += frame.size
     if parts:

@@ -75,9 +75,7 @@ class View:
         """Return those that are not here, in order, each once."""
         return self.backend.missing(oid for oid in oids if self._unwritten(oid) is None)
 
-    def walk(
-        self, roots: Iterable[Oid], skip: Callable[[Oid], bool] | None = None
-    ) -> Iterator[tuple[Oid, Object]]:
+    def walk(self, roots: Iterable[Oid], skip: Callable[[Oid], bool] | None = None) -> Iterator[tuple[Oid, Object]]:
         """Yield what the roots reach, each object once and after all that it refers to.
 
         Objects for which `skip` says so are left out, with what only they reach. Corrupt where a reference leads to

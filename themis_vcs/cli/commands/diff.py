@@ -1,0 +1,130 @@
+"""`themis diff`: two runs beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import click
+
+from themis_vcs.cli.command import Command
+from themis_vcs.cli.options import json_option
+from themis_vcs.cli.output import Output, Part, bold, colored, dim
+from themis_vcs.cli.session import Session
+from themis_vcs.cli.wording import change_lines, entries, number, short, status_color, surroundings_lines
+
+if TYPE_CHECKING:
+    from themis_vcs.analysis.compare import ChangedStep, Comparison, Flip
+
+
+@click.command(
+    "diff",
+    cls=Command,
+    reads=True,
+    short_help="Compare two runs: flipped scores first.",
+    examples=[
+        ("What did the last run of main change?", "themis diff main@{1} main"),
+        ("All cases that two models answer differently", "themis diff small large --limit 0"),
+        ("Cases that got worse", "themis diff main~1 main --json | jq '.flipped[] | select(.new < .old)'"),
+    ],
+)
+@click.argument("old", metavar="A")
+@click.argument("new", metavar="B")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Cases to list of each kind; 0 for all.",
+)
+@json_option()
+@click.pass_obj
+def command(session: Session, old: str, new: str, limit: int, as_json: bool) -> None:
+    """Compare the runs A and B: their configuration, what each stage holds, and the cases that differ.
+
+    Cases whose score flipped come first, the largest differences at the top. Of scores that were drawn
+    several times the means are compared. Only what differs is read.
+    """
+    from themis_vcs.analysis.compare import compare
+    from themis_vcs.analysis.lookup import locate
+    from themis_vcs.analysis.reading import Reader
+
+    with session.reading() as repository:
+        found = compare(Reader(repository), (old, locate(repository, old)), (new, locate(repository, new)))
+    if as_json:
+        session.output.json(found)
+    else:
+        _print(session.output, found, limit)
+
+
+def _print(output: Output, found: Comparison, limit: int) -> None:
+    for sign, side in (("A", found.old), ("B", found.new)):
+        output.line(
+            bold(sign),
+            f"  {side.revision}  {short(side.oid)}  run {short(side.run_id)}  ",
+            status_color(side.status),
+        )
+    if found.old.oid == found.new.oid:
+        output.line("they are the same run")
+        return
+    _section(output, "configuration", list(change_lines(found.changes)))
+    _section(output, "surroundings", list(surroundings_lines(found.changes.surroundings)))
+    _print_stages(output, found)
+    _print_metrics(output, found)
+    _section(output, "flipped scores", _listed([_flip(flip) for flip in found.flipped], limit))
+    for stage, steps in groupby(found.steps, key=lambda step: step.stage):
+        _section(output, f"other values of {stage}", _listed([_step(step, output.width) for step in steps], limit))
+
+
+def _section(output: Output, heading: str, lines: Sequence[Sequence[Part]]) -> None:
+    if lines:
+        output.line()
+        output.line(bold(heading))
+        for line in lines:
+            output.line("  ", *line)
+
+
+def _print_stages(output: Output, found: Comparison) -> None:
+    rows: list[list[Part]] = [["stage", "component", "values", "failed"]]
+    for track in found.tracks:
+        old, new = (("-" if n is None else f"{n:,}") for n in (track.old_failed, track.new_failed))
+        failed = old if old == new else f"{old} → {new}"
+        rows.append([track.stage, track.track, entries(track.values) or dim("equal"), failed])
+    output.line()
+    output.table(rows)
+
+
+def _print_metrics(output: Output, found: Comparison) -> None:
+    rows: list[list[Part]] = [["metric", "A", "B", "difference", "higher", "lower"]]
+    for each in found.metrics:
+        old, new = (None if side is None else side.mean for side in (each.old, each.new))
+        change = "" if old is None or new is None else f"{new - old:+.4f}"
+        rows.append([each.metric, number(old), bold(number(new)), change, f"{each.higher:,}", f"{each.lower:,}"])
+    if len(rows) > 1:
+        output.line()
+        output.table(rows, right=(1, 2, 3, 4, 5))
+
+
+def _listed(lines: list[list[Part]], limit: int) -> list[list[Part]]:
+    if limit == 0 or len(lines) <= limit:
+        return lines
+    return [*lines[:limit], [dim(f"and {len(lines) - limit:,} more; --limit 0 lists all")]]
+
+
+def _flip(flip: Flip) -> list[Part]:
+    better = flip.old is None or (flip.new is not None and flip.new > flip.old)
+    new = colored(number(flip.new), "green" if better else "red")
+    why = flip.new_reason or flip.old_reason
+    return [flip.case, f"  {flip.metric}  {number(flip.old)} → ", new, dim(f"  {why}"[:200]) if why else ""]
+
+
+def _step(step: ChangedStep, width: int) -> list[Part]:
+    room = max(12, (width - len(step.key) - 7) // 2)
+    old, new = (_cut("none" if text is None else text, room) for text in (step.old, step.new))
+    return [step.key, "  ", old, " → ", new]
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: room - 1] + "…"

@@ -1,0 +1,69 @@
+"""`themis status`: the store, and where every name stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from themis_vcs.cli.command import Command
+from themis_vcs.cli.options import json_option
+from themis_vcs.cli.output import Output, Part, bold, colored, dim
+from themis_vcs.cli.session import Session
+from themis_vcs.cli.wording import count, local, short, size, status_color
+
+if TYPE_CHECKING:
+    from themis_vcs.analysis.status import Status
+
+
+@click.command(
+    "status",
+    cls=Command,
+    reads=True,
+    short_help="Show the store and where every name stands.",
+    examples=[
+        ("Where am I?", "themis status"),
+        (
+            "The names whose last run has failed steps",
+            "themis status --json | jq '.names[] | select(.failed != {})'",
+        ),
+    ],
+)
+@json_option()
+@click.pass_obj
+def command(session: Session, as_json: bool) -> None:
+    """Show which store is used and which setting chose it, and for every name the run that it stands at.
+
+    A run is named by the id of its run object, of its own id, or by NAME. "code dirty" says that the git work
+    tree of the experiment had uncommitted changes.
+    """
+    from themis_vcs.analysis.status import status
+
+    with session.reading() as repository:
+        found = status(repository, str(session.directory().absolute()), session.chosen_by)
+    if as_json:
+        session.output.json(found)
+    else:
+        _print(session.output, found)
+
+
+def _print(output: Output, found: Status) -> None:
+    output.line("store  ", bold(found.store), dim(f" ({found.chosen_by})"))
+    counts = (
+        count(found.objects, "object"),
+        size(found.bytes),
+        count(found.runs, "run"),
+        count(found.tags, "tag"),
+    )
+    output.line("       ", ", ".join(counts))
+    if not found.names:
+        output.line("no runs yet: `themis run FILE` makes the first")
+    for name in found.names:
+        output.line()
+        dirty = name.code is not None and name.code.get("dirty")
+        line: list[Part] = [bold(name.name), "  run ", short(name.run_id), "  ", status_color(name.status)]
+        output.line(*line, f" through {name.completed_through_stage}" if name.completed_through_stage else "")
+        output.line("  ", local(name.time), "  code dirty" if dirty else "")
+        if name.failed:
+            failed = ", ".join(f"{stage} {amount:,}" for stage, amount in name.failed.items())
+            output.line("  ", colored(f"failed: {failed}", "yellow"))

@@ -1,0 +1,90 @@
+"""`themis tag`: names that stay where they were put."""
+
+from __future__ import annotations
+
+import click
+
+from themis_vcs.cli.command import Command
+from themis_vcs.cli.options import json_option
+from themis_vcs.cli.session import Session
+from themis_vcs.cli.wording import local, short
+from themis_vcs.errors import NotFound, UsageError
+
+
+@click.command(
+    "tag",
+    cls=Command,
+    short_help="Give a run a name for good, or list such names.",
+    examples=[
+        ("Name the last run of main", "themis tag paper-v1 main -m 'figures of the first draft'"),
+        ("List the tags", "themis tag"),
+        ("Take one away", "themis tag -d paper-v1"),
+    ],
+)
+@click.argument("name", required=False)
+@click.argument("revision", metavar="[REV]", required=False)
+@click.option("-m", "--message", default="", help="What the tag is for.")
+@click.option("-d", "--delete", is_flag=True, help="Take the tag NAME away. What it named stays in the store.")
+@json_option("With no NAME, print JSON Lines, one document per tag.")
+@click.pass_obj
+def command(
+    session: Session, name: str | None, revision: str | None, message: str, delete: bool, as_json: bool
+) -> None:
+    """Give the run REV the name NAME, which does not move with later runs; without NAME, list the tags.
+
+    REV may be left out where the store has one name only. A tag is given once; to move it, delete it first.
+    """
+    if name is None:
+        if delete or message:
+            raise UsageError("NAME is missing", hint="themis tag NAME [REV]")
+        _list(session, as_json)
+    elif delete:
+        _delete(session, name)
+    else:
+        _give(session, name, revision, message)
+
+
+def _list(session: Session, as_json: bool) -> None:
+    from themis_vcs.analysis.listing import refs
+
+    with session.reading() as repository:
+        for row in refs(repository):
+            if not row.ref.startswith("tags/"):
+                continue
+            if as_json:
+                session.output.json_line(row)
+                continue
+            made = local(row.time)[:16] if row.time else ""
+            said = row.message.split("\n")[0]
+            session.output.line(row.ref.removeprefix("tags/"), f"  {short(row.run_id or row.target)}  {made}  ", said)
+
+
+def _give(session: Session, name: str, revision: str | None, message: str) -> None:
+    import time
+
+    from themis_vcs.model.objects import Tag
+    from themis_vcs.model.refname import check
+    from themis_vcs.pipeline.provenance import who
+    from themis_vcs.store.backend import RefUpdate
+    from themis_vcs.store.resolve import resolve
+
+    ref = check(f"tags/{name}")
+    with session.writing() as repository:
+        if repository.ref(ref) is not None:
+            raise UsageError(f"tag {name} exists", hint=f"`themis tag -d {name}` takes it away")
+        target = resolve(repository, session.revision(repository, revision))
+        tag = repository.put(Tag(name=name, target=target, message=message, time=time.time_ns(), who=who()))
+        repository.commit([RefUpdate(ref, tag, None)], message=f"tag {name}")
+    session.output.line(f"{name} is now {short(target.hex())}")
+
+
+def _delete(session: Session, name: str) -> None:
+    from themis_vcs.store.backend import RefUpdate
+
+    with session.writing() as repository:
+        ref = f"tags/{name}"
+        old = repository.ref(ref)
+        if old is None:
+            raise NotFound(f"no tag {name}", hint="`themis tag` lists the tags")
+        repository.commit([RefUpdate(ref, None, old)], message=f"delete tag {name}")
+    session.output.line(f"{name} was {short(old.hex())}")

@@ -1,0 +1,92 @@
+"""Carrying out a run for the command line: progress while it goes, then its result as text or JSON, then the
+status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from themis_vcs.cli.failure import FINDINGS, INTERRUPTED, OK
+from themis_vcs.cli.output import Output, Part, bold, colored, dim
+from themis_vcs.cli.pending import planned, print_pending
+from themis_vcs.cli.progress import Progress
+from themis_vcs.cli.wording import count, metric_table, status_color
+
+if TYPE_CHECKING:
+    from themis_vcs.pipeline.events import Observer
+    from themis_vcs.pipeline.result import RunResult
+
+_FAILED = "completed_with_failures"
+
+
+def carry_out(
+    output: Output, start: Callable[[Observer], Coroutine[Any, Any, RunResult]], *, as_json: bool, again: str
+) -> int:
+    """Run the coroutine that `start` makes, print what came of it, and return the exit status.
+
+    `again` says how to go on after an interruption.
+    """
+    progress = Progress(output.live())
+    try:
+        with _terminated_as_interrupted():
+            result = asyncio.run(start(progress))
+    except KeyboardInterrupt:
+        progress.clear()
+        steps = count(progress.finished, "step")
+        output.error(f"interrupted; what was finished is kept ({steps} in this run)", again)
+        return INTERRUPTED
+    finally:
+        progress.clear()
+    if as_json:
+        output.json(result.document())
+    else:
+        print_result(output, result)
+    return FINDINGS if result.status == _FAILED else OK
+
+
+def show_plan(output: Output, start: Callable[[], Coroutine[Any, Any, RunResult]], *, as_json: bool) -> int:
+    """Run the coroutine of a dry run, and print what it would execute."""
+    result = asyncio.run(start())
+    if as_json:
+        document = {**result.document(), "status": "planned", "completed_through_stage": None}
+        output.json({**document, "stages": planned(result), "pending": result.pending})
+    else:
+        print_pending(output, result)
+    return OK
+
+
+def print_result(output: Output, result: RunResult) -> None:
+    """Print the summary of a run: stages, metrics, what it is called."""
+    rows: list[list[Part]] = [["stage", "built", "reused", "failed", ""]]
+    for stage, counts in result.stages.items():
+        notes = ["passed through"] if stage in result.passed_through else []
+        if counts.blocked:
+            notes.append(f"{counts.blocked:,} blocked by failures before")
+        failed: Part = colored(f"{counts.failed:,}", "red") if counts.failed else "0"
+        rows.append([stage, bold(f"{counts.built:,}"), f"{counts.reused:,}", failed, dim(", ".join(notes))])
+    output.table(rows, right=(1, 2, 3))
+    if result.metrics:
+        output.line()
+        output.table(metric_table(result.metrics), right=(1, 2, 3, 4))
+    output.line()
+    through = f" through {result.completed_through_stage}" if result.completed_through_stage else ""
+    output.line("name  ", bold(result.name), "  ", status_color(result.status), through)
+    output.line("run   ", result.run_id, dim(f"  {count(result.objects_added, 'object')} added"))
+    worst = next((stage for stage, counts in result.stages.items() if counts.failed), None)
+    if worst is not None:
+        listed = f"`themis ls {result.name}:{worst} --failed` lists them"
+        output.note(f"failed steps are tried again by the next run; {listed}")
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does, so that what is finished is recorded."""
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,227 @@
+"""Checking a whole store: every page, row, frame, object and reference, and who needs what is damaged.
+
+Reading is done by a process of its own (`inspection`), because LMDB ends a process that meets some kinds of damage;
+that it ended is then a finding, and another process goes on behind the place. Nothing is repaired or written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, Literal
+
+from themis_vcs.errors import FormatError, NoStore, StorageError
+from themis_vcs.model.oid import Oid
+from themis_vcs.store.closure import Closure
+from themis_vcs.store.inspection import OPENING, PHASES, ROW_TABLES
+from themis_vcs.store.reading import Reading
+from themis_vcs.store.segments import PREFIX, ROW_BYTES, location_of
+
+Place = tuple[str, int, str]
+Severity = Literal["damage", "warning", "note"]
+
+_RESTARTS: Final = 24
+_SHOWN_USERS: Final = 8
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it must be.
+
+    `severity`: damage (a read fails or would be wrong), warning (the structure is damaged, nothing is lost so far),
+    note (harmless). `users` are refs, tables and objects that need what is damaged.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    oid: Oid | None = None
+    ref: str | None = None
+    users: tuple[str, ...] = ()
+
+
+@dataclass
+class Report:
+    """What was checked, and what was found."""
+
+    path: Path
+    objects: int = 0
+    refs: int = 0
+    segments: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def damaged(self) -> bool:
+        """Whether anything that was stored cannot be read as it was stored."""
+        return any(finding.severity == "damage" for finding in self.findings)
+
+
+def fsck(path: str | Path, progress: Callable[[int], None] | None = None) -> Report:
+    """Check the store directory `path`. `progress` is told the number of objects checked, now and then.
+
+    NoStore, FormatError or StorageError if there is nothing here that could be checked; damage is never raised.
+    """
+    check = _Check(Path(path), progress or (lambda objects: None))
+    check.run()
+    return check.report
+
+
+class _Check:
+    """One check of one store: takes in what the reading process says, and concludes from it."""
+
+    def __init__(self, path: Path, progress: Callable[[int], None]) -> None:
+        self.report = Report(path)
+        self._progress = progress
+        self._closure = Closure()
+        self._prefixes: dict[tuple[int, int], bytes] = {}
+        self._index_read = True
+        self._damaged: dict[Oid, Finding] = {}
+        self._unindexed: dict[Oid, Finding] = {}
+        self._nameless: dict[bytes, Finding] = {}
+        self._dictionaries: dict[str, list[Oid]] = {}
+        self._structure: list[str] = []
+        self._takers: dict[str, Callable[..., None]] = {
+            "finding": self._finding,
+            "ref": self._ref,
+            "needs": self._closure.need,
+            "index": self._index,
+            "object": self._object,
+            "damaged": self._frame,
+            "segment": self._segment,
+        }
+
+    def run(self) -> None:
+        position = (PHASES[0], 0)
+        skip, died_in = 1, ""
+        for _ in range(_RESTARTS):
+            (phase, number, what), death = self._read(*position)
+            if not death:
+                break
+            self._find("unreadable", f"reading {what} ended by {death}")
+            self._index_read = self._index_read and phase != "index"
+            # Deaths one after another come from one page with many rows: go on ever further behind it.
+            skip, died_in = (2 * skip if died_in == phase else 1), phase
+            if what == OPENING:
+                break
+            position = _behind(phase, number, skip)
+        else:
+            self._find("unreadable", f"gave up after {_RESTARTS} attempts to read behind damaged pages")
+        self._conclude()
+
+    def _read(self, phase: str, start: int) -> tuple[Place, str]:
+        """Take in what one process reads from a place on; return where it ended, and how if not at its end."""
+        place: Place = (phase, start, OPENING)
+        reading = Reading(self.report.path, phase, start)
+        for message in reading:
+            name, rest = message[0], message[1:]
+            if name == "at":
+                place = (rest[0], rest[1], rest[2])
+                self._progress(self.report.objects)
+            elif name == "done":
+                return place, ""
+            elif name == "failed":
+                self._failed(*rest)
+                return place, ""
+            else:
+                self._takers[name](*rest)
+        return place, reading.death
+
+    def _failed(self, code: str, message: str, hint: str | None) -> None:
+        for error in (NoStore, FormatError, StorageError):
+            if code == error.code:
+                raise error(message, hint=hint)
+        self._find("store", message)
+
+    def _finding(self, code: str, message: str, oid: Oid | None, ref: str | None) -> None:
+        if code == "structure":
+            self._structure.append(message)
+        else:
+            severity: Severity = "note" if code in ("busy", "format") else "damage"
+            self.report.findings.append(Finding(code, severity, message, oid, ref))
+
+    def _ref(self, name: str, oid: Oid) -> None:
+        self.report.refs += 1
+        self._closure.need(oid, name)
+
+    def _index(self, rows: bytes) -> None:
+        for at in range(0, len(rows), ROW_BYTES):
+            row = rows[at : at + ROW_BYTES]
+            self._prefixes[location_of(row)] = row[:PREFIX]
+
+    def _object(self, oid: Oid, number: int, offset: int, references: list[Oid]) -> None:
+        prefix = self._prefixes.pop((number, offset), None)
+        if prefix == oid[:PREFIX] or not self._index_read:
+            self.report.objects += 1
+            self._closure.add(oid, references)
+        elif prefix is None:
+            what = f"object {oid.hex()} is sound, but the index does not lead to it"
+            self._unindexed[oid] = Finding("index", "damage", what, oid)
+        else:
+            what = f"the index leads from {prefix.hex()}… to object {oid.hex()}"
+            self._nameless[prefix] = Finding("index", "damage", what)
+
+    def _frame(self, oid: Oid | None, number: int, offset: int, message: str) -> None:
+        prefix = self._prefixes.pop((number, offset), None)
+        where = f"segment {number}, offset {offset}"
+        if prefix is None and self._index_read:
+            what = f"a frame in {where} that nothing leads to is damaged"
+            self.report.findings.append(Finding("leftover", "note", what))
+        elif oid is not None and message.startswith("dictionary "):
+            self._dictionaries.setdefault(message, []).append(oid)
+        elif oid is not None and prefix in (None, oid[:PREFIX]):
+            self._damaged[oid] = Finding("object", "damage", f"{message} ({where})", oid)
+        else:
+            self._nameless[prefix or b""] = _nameless(prefix or b"", where)
+
+    def _segment(self) -> None:
+        self.report.segments += 1
+
+    def _find(self, code: str, message: str) -> None:
+        self.report.findings.append(Finding(code, "damage", message))
+
+    def _conclude(self) -> None:
+        for (number, offset), prefix in self._prefixes.items():
+            self._nameless[prefix] = _nameless(prefix, f"segment {number}, offset {offset}")
+        absent = [oid for oid in self._closure.absent() if oid not in self._damaged]
+        found = [
+            *self._damaged.values(),
+            *(each for oid, each in self._unindexed.items() if oid not in self._closure.sound),
+            *self._named(absent),
+        ]
+        for message, oids in self._dictionaries.items():
+            shown = ", ".join(oid.hex()[:12] for oid in oids[:_SHOWN_USERS])
+            self._find("dictionary", f"{len(oids)} objects cannot be read: {message}: {shown}…")
+            self._damaged.update((oid, self.report.findings[-1]) for oid in oids)
+        self.report.findings += [self._with_users(finding) for finding in found]
+        severity: Severity = "damage" if self.report.damaged else "warning"
+        self.report.findings += [Finding("structure", severity, problem) for problem in self._structure]
+
+    def _named(self, absent: list[Oid]) -> Iterator[Finding]:
+        """Yield the objects that are not here, and the frames without a name that are not one of these."""
+        lost = {oid[:PREFIX] for oid in absent}
+        yield from (finding for prefix, finding in self._nameless.items() if prefix not in lost)
+        for oid in absent:
+            if oid not in self._unindexed and not any(oid in oids for oids in self._dictionaries.values()):
+                yield Finding("missing", "damage", f"object {oid.hex()} is missing", oid)
+
+    def _with_users(self, finding: Finding) -> Finding:
+        if finding.oid is None:
+            return finding
+        objects, names = self._closure.users(finding.oid)
+        users = [*names, *(oid.hex() for oid in objects)]
+        return replace(finding, users=tuple(users))
+
+
+def _behind(phase: str, number: int, skip: int) -> tuple[str, int]:
+    """Return where to go on after a process died at a place."""
+    if phase == "rows" and number + 1 < ROW_TABLES:
+        return phase, number + 1
+    if phase == "segments":
+        return phase, number + skip
+    return PHASES[PHASES.index(phase) + 1], 0
+
+
+def _nameless(prefix: bytes, where: str) -> Finding:
+    what = f"the object whose id begins with {prefix.hex()} is damaged beyond recognition ({where})"
+    return Finding("object", "damage", what)

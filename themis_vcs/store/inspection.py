@@ -1,0 +1,266 @@
+"""The part of fsck that reads, run as a process of its own: damaged pages may end it by a signal.
+
+    python -m themis_vcs.store.inspection STORE PHASE START
+
+goes through the phases from PHASE on and writes what it sees to stdout, message by message: a length of 4 bytes and a
+MessagePack list. It judges single rows and frames; what they mean together is `fsck`'s part. Before anything that may
+end the process it says where it is, so that the parent can name the place and start another one behind it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+from lmdb.verify import VerifyError, verify
+
+from themis_vcs.errors import Corrupt, FormatError, StorageError, StoreBusy, ThemisError
+from themis_vcs.model.objects import load, references
+from themis_vcs.store import compressor, frames, lmdb, reflog, segments
+from themis_vcs.store.environment import Reader
+from themis_vcs.store.frames import Frame, payload_of
+from themis_vcs.store.layout import Layout
+from themis_vcs.store.lmdb import LmdbBackend
+from themis_vcs.store.seal import unsealed
+from themis_vcs.store.writelock import WriteLock
+
+PHASES: Final = ("structure", "rows", "index", "segments")
+LENGTH_BYTES: Final = 4
+OPENING: Final = "the store's first pages"
+_SEALED: Final = (
+    compressor.META,
+    compressor.DICTIONARIES,
+    lmdb.DERIVATIONS,
+    lmdb.TRACKS,
+    reflog.REFS,
+    reflog.REFLOG,
+    lmdb.LOCAL,
+)
+ROW_TABLES: Final = len(_SEALED)
+_STEP: Final = 2_000
+_QUIET_TIMEOUT: Final = 30.0
+_REPORTED: Final = 20
+
+Message = tuple[object, ...]
+Send = Callable[[Message], None]
+
+
+def inspect(path: Path, phase: str, start: int, send: Send) -> None:
+    """Run the phases from `phase` on, the first of them from its position `start`."""
+    first = PHASES.index(phase)
+    if phase == "structure":
+        _structure(Layout(path), send)
+        first += 1
+    send(("at", PHASES[first], start, OPENING))
+    backend = LmdbBackend(path, readonly=True)
+    try:
+        for name in PHASES[first:]:
+            _READERS[name](backend, start, send)
+            start = 0
+    finally:
+        backend.close()
+    send(("done",))
+
+
+def _structure(layout: Layout, send: Send) -> None:
+    """Check the pages of the file without LMDB, while nobody writes."""
+    send(("at", "structure", 0, "the pages of the file"))
+    layout.check()
+    try:
+        lock = WriteLock(layout.write_lock)
+    except StorageError:
+        problems = _problems(layout)
+    else:
+        try:
+            with lock.held(_QUIET_TIMEOUT):
+                problems = _problems(layout)
+        except StoreBusy as error:
+            send(("finding", "busy", f"the pages were not checked: {error.message}", None, None))
+            return
+        finally:
+            lock.close()
+    for problem in problems[:_REPORTED]:
+        send(("finding", "structure", problem, None, None))
+    if len(problems) > _REPORTED:
+        send(("finding", "structure", f"and {len(problems) - _REPORTED} more faults of structure", None, None))
+
+
+def _problems(layout: Layout) -> list[str]:
+    try:
+        found: list[str] = verify(str(layout.data), subdir=False)  # type: ignore[no-untyped-call]
+    except (VerifyError, ValueError) as error:
+        return [str(error)]
+    return found
+
+
+def _rows(backend: LmdbBackend, start: int, send: Send) -> None:
+    """Check the seals of all tables from number `start` on, and say where refs and derivations point."""
+    for number, table in enumerate(_SEALED[start:], start):
+        send(("at", "rows", number, f"table {table}"))
+        for key, row in _all(backend, table, send):
+            try:
+                value = unsealed(table, key, row)
+            except Corrupt as error:
+                send(("finding", "row", error.message, None, error.ref))
+                continue
+            if table == lmdb.DERIVATIONS:
+                send(("needs", value, f"the derivation {key.hex()[:16]}"))
+            elif table == compressor.DICTIONARIES:
+                send(("needs", value[:32], "the table of dictionaries"))
+            elif table == reflog.REFS:
+                _ref(backend, key, row, send)
+            elif table == reflog.REFLOG:
+                _move(key, row, send)
+
+
+def _ref(backend: LmdbBackend, key: bytes, row: bytes, send: Send) -> None:
+    try:
+        name, oid = reflog.decoded(key, row)
+        send(("ref", name, oid))
+        backend.reflog(name)
+    except Corrupt as error:
+        send(("finding", "ref", error.message, None, error.ref))
+
+
+def _move(key: bytes, row: bytes, send: Send) -> None:
+    try:
+        number, entry = reflog.logged(key, row)
+    except Corrupt as error:
+        send(("finding", "reflog", error.message, None, error.ref))
+        return
+    name = key[:-9].decode("utf-8", "backslashreplace")
+    for oid in (entry.old, entry.new):
+        if oid is not None:
+            send(("needs", oid, f"the reflog of {name}, entry {number}"))
+
+
+def _index(backend: LmdbBackend, start: int, send: Send) -> None:
+    """Send the number of the last segment, and all rows of the index that point to one of these."""
+    send(("at", "index", start, "the index"))
+    with backend.environment.reading() as reader:
+        last = segments.last_number(reader)
+    rows: list[bytes] = []
+    for _, row in _all(backend, segments.INDEX, send):
+        if segments.location_of(row)[0] <= last:
+            rows.append(row)
+        if len(rows) == _STEP:
+            send(("index", b"".join(rows)))
+            rows = []
+    send(("index", b"".join(rows)))
+
+
+def _segments(backend: LmdbBackend, start: int, send: Send) -> None:
+    """Check every frame of the segments from number `start` on."""
+    number = start
+    while True:
+        send(("at", "segments", number, f"segment {number}"))
+        with backend.environment.reading() as reader:
+            data = segments.following(reader, number)
+        if data is None:
+            return
+        number, content = data
+        send(("segment",))
+        known: list[int] | None = None
+        try:
+            for offset, frame in segments.scan(content):
+                _frame(backend, frame, number, offset, send)
+        except Corrupt:
+            known = _offsets(backend, number)
+        for offset in known or ():
+            _frame_at(backend, content, number, offset, send)
+        number += 1
+
+
+def _offsets(backend: LmdbBackend, number: int) -> list[int]:
+    with backend.environment.reading() as reader:
+        places = map(segments.location_of, segments.rows(reader.cursor(segments.INDEX)))
+        return [offset for place, offset in places if place == number]
+
+
+def _frame_at(backend: LmdbBackend, content: bytes, number: int, offset: int, send: Send) -> None:
+    try:
+        frame = frames.unpack(content, offset)
+    except Corrupt as error:
+        send(("damaged", error.oid, number, offset, error.message))
+    else:
+        _frame(backend, frame, number, offset, send)
+
+
+def _frame(backend: LmdbBackend, frame: Frame, number: int, offset: int, send: Send) -> None:
+    try:
+        obj = load(payload_of(frame, backend.compressor.lookup))
+    except FormatError as error:
+        send(("finding", "format", f"object {frame.oid.hex()}: {error.message}", frame.oid, None))
+        send(("object", frame.oid, number, offset, []))
+    except Corrupt as error:
+        send(("damaged", frame.oid, number, offset, error.message))
+    else:
+        send(("object", frame.oid, number, offset, list(dict.fromkeys(references(obj)))))
+
+
+def _all(backend: LmdbBackend, table: str, send: Send) -> Iterator[tuple[bytes, bytes]]:
+    """Yield all rows of a table, a transaction per step; a table whose rows do not ascend is left there."""
+    last: tuple[bytes, bytes] = (b"", b"")
+    while True:
+        with backend.environment.reading() as reader:
+            rows = list(_after(reader, table, last))
+        for row in rows:
+            if row <= last:
+                send(("finding", "structure", f"the rows of table {table} are out of order", None, None))
+                return
+            last = row
+            yield row
+        if len(rows) < _STEP:
+            return
+
+
+def _after(reader: Reader, table: str, last: tuple[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield up to a step of rows behind the row `last`."""
+    cursor = reader.cursor(table)
+    key, value = last
+    if not key:
+        found = cursor.first()
+    elif table == segments.INDEX:
+        found = cursor.set_range_dup(key, value)
+    else:
+        found = cursor.set_range(key)
+    if found and (bytes(cursor.key()), bytes(cursor.value())) == last:
+        found = cursor.next()
+    for _ in range(_STEP):
+        if not found:
+            return
+        yield bytes(cursor.key()), bytes(cursor.value())
+        found = cursor.next()
+
+
+_READERS: Final = {"rows": _rows, "index": _index, "segments": _segments}
+
+
+class Outlet:
+    """Sends messages; those about a place reach the parent before anything happens there."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def send(self, message: Message) -> None:
+        data = msgspec.msgpack.encode(message)
+        self._stream.write(len(data).to_bytes(LENGTH_BYTES, "big") + data)
+        if message[0] == "at":
+            self._stream.flush()
+
+
+def main(arguments: list[str]) -> int:
+    outlet = Outlet(sys.stdout.buffer)
+    try:
+        inspect(Path(arguments[0]), arguments[1], int(arguments[2]), outlet.send)
+    except ThemisError as error:
+        outlet.send(("failed", error.code, error.message, error.hint))
+    sys.stdout.buffer.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,176 @@
+"""From a revision as a person types it to the object that it means.
+
+The grammar is in `model.revision`. A name is looked for as a full ref, in `names/`, in `tags/`, as the beginning of a
+run id, and as the beginning of an object id, in this order.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from themis_vcs.errors import NotFound, RevisionNotFound, UsageError
+from themis_vcs.model import tree
+from themis_vcs.model.objects import Object, Run, Stage, Tag, Track, TreeNode
+from themis_vcs.model.oid import Oid, is_prefix
+from themis_vcs.model.revision import Revision, parse
+from themis_vcs.store.view import View
+
+NAMES: Final = "names/"
+TAGS: Final = "tags/"
+RUNS: Final = "runs/"
+_HEAD: Final = "/head"
+_SHORT: Final = 12
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a stage holds under a key: the step of one of its tracks, and its value unless it failed."""
+
+    track: Track
+    key: str
+    value: Oid | None
+    step: Oid | None
+
+
+def resolve(view: View, text: str, *, peel: bool = True) -> Oid:
+    """Return the object that a revision means; with `peel`, a tag means what it was given to.
+
+    `REV:STAGE` is a stage object, `REV:STAGE/KEY` the one value that the stage holds there. RevisionNotFound says what
+    is near, or what fits equally well; UsageError for a text that is no revision.
+    """
+    revision = parse(text)
+    if revision.case is not None:
+        return _only(held(view, text), text)
+    if revision.stage is not None:
+        return stage_of(view, revision)
+    return _object(view, revision, peel=peel)
+
+
+def held(view: View, text: str) -> list[Held]:
+    """Return what `REV:STAGE/KEY` holds: the entries whose key is KEY or lies under it, track by track."""
+    revision = parse(text)
+    if revision.stage is None or revision.case is None:
+        raise UsageError(f"{text!r} does not name a case", hint="write REV:STAGE/DATASET/CASE")
+    stage = view.load(stage_of(view, revision), Stage)
+    load = partial(view.load, kind=TreeNode)
+    found = [each for track in stage.tracks for each in _held_by(track, revision.case, load)]
+    if not found:
+        raise RevisionNotFound(
+            f"{text}: the stage holds nothing under {revision.case!r}",
+            hint="`themis ls REV:STAGE` lists the cases; a case is DATASET/CASE",
+        )
+    return found
+
+
+def stage_of(view: View, revision: Revision) -> Oid:
+    """Return the stage object of a run by the stage's name."""
+    run = _run(view, _object(view, revision, peel=True), str(revision))
+    stages = {view.load(oid, Stage).name: oid for oid in run.stages}
+    oid = stages.get(revision.stage or "")
+    if oid is None:
+        known = ", ".join(stages) or "none yet"
+        raise RevisionNotFound(f"{revision}: the run has no stage {revision.stage!r}", hint=f"it has: {known}")
+    return oid
+
+
+def ref_of(view: View, base: str) -> str | None:
+    """Return the full name of the ref that a base means, None if it is not a ref."""
+    for name in (base, NAMES + base, TAGS + base):
+        if "/" in name and view.ref(name) is not None:
+            return name
+    heads = _heads(view, base) if is_prefix(base) else []
+    if len(heads) > 1:
+        listed = "\n  ".join(name.removeprefix(RUNS).removesuffix(_HEAD)[: len(base) + 8] for name in heads[:8])
+        raise RevisionNotFound(f"{base} is ambiguous among runs:\n  {listed}", hint="give more digits")
+    return heads[0] if heads else None
+
+
+def _heads(view: View, prefix: str) -> list[str]:
+    return [name for name, _ in view.refs(RUNS + prefix) if name.endswith(_HEAD)]
+
+
+def _object(view: View, revision: Revision, *, peel: bool) -> Oid:
+    oid = _base(view, revision)
+    if revision.ancestors or peel:
+        oid = _peeled(view, oid)
+    for step in range(revision.ancestors):
+        run = _run(view, oid, revision.base)
+        if not run.parents:
+            raise RevisionNotFound(f"{revision}: {revision.base} has only {step} runs before it")
+        oid = run.parents[0]
+    return oid
+
+
+def _base(view: View, revision: Revision) -> Oid:
+    name = ref_of(view, revision.base)
+    if name is not None:
+        return _moved_back(view, name, revision)
+    if revision.reflog is not None:
+        raise _unknown(view, revision.base, "no ref of that name, and only refs have a reflog")
+    if is_prefix(revision.base):
+        try:
+            return view.resolve_prefix(revision.base)
+        except RevisionNotFound as error:
+            if "ambiguous" in error.message:
+                raise
+    raise _unknown(view, revision.base, "no name, tag, run or object like that")
+
+
+def _moved_back(view: View, name: str, revision: Revision) -> Oid:
+    current = view.ref(name)
+    oid = current
+    if revision.reflog:
+        log = view.reflog(name)
+        if revision.reflog > len(log):
+            raise RevisionNotFound(f"{revision}: {name} has moved only {len(log)} times")
+        oid = log[revision.reflog - 1].old
+    if oid is None:
+        raise RevisionNotFound(f"{revision}: {name} did not exist then")
+    return oid
+
+
+def _peeled(view: View, oid: Oid) -> Oid:
+    obj: Object = view.get(oid)
+    while isinstance(obj, Tag):
+        oid = obj.target
+        obj = view.get(oid)
+    return oid
+
+
+def _run(view: View, oid: Oid, text: str) -> Run:
+    obj = view.get(oid)
+    if not isinstance(obj, Run):
+        raise NotFound(f"{text} is a {type(obj).__name__.lower()}, not a run")
+    return obj
+
+
+def _held_by(track: Track, key: str, load: tree.Load) -> Iterator[Held]:
+    for found, value in _under(track.values, key, load):
+        yield Held(track, found, value, tree.get(track.steps, found, load))
+    for found, step in _under(track.failures, key, load):
+        yield Held(track, found, None, step)
+
+
+def _under(root: Oid, key: str, load: tree.Load) -> Iterator[tuple[str, Oid]]:
+    return (each for each in tree.scan(root, load, key) if each[0] == key or each[0].startswith(key + "/"))
+
+
+def _only(found: list[Held], text: str) -> Oid:
+    if len(found) > 1:
+        listed = "\n  ".join(f"{each.key} ({each.track.id})" for each in found[:8])
+        raise RevisionNotFound(f"{text} holds {len(found)} values:\n  {listed}", hint="name one of them")
+    oid = found[0].value or found[0].step
+    if oid is None:
+        raise RevisionNotFound(f"{text} holds nothing")
+    return oid
+
+
+def _unknown(view: View, base: str, what: str) -> RevisionNotFound:
+    names = [name.removeprefix(NAMES).removeprefix(TAGS) for prefix in (NAMES, TAGS) for name, _ in view.refs(prefix)]
+    near = difflib.get_close_matches(base, names, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`themis log --all` lists the names"
+    return RevisionNotFound(f"{base!r}: {what}", hint=hint)
