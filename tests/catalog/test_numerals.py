@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from themis_vcs.catalog.numerals import MAX_DIGITS, canonical_number, numbers_in
@@ -55,6 +55,9 @@ from themis_vcs.catalog.numerals import MAX_DIGITS, canonical_number, numbers_in
         ("1 2", None),
         ("x", None),
         ("1e999", None),
+        ("1e59", "1" + "0" * 59),
+        ("1e60", None),
+        ("1e-60", None),
         ("9" * (MAX_DIGITS + 1), None),
         ("inf", None),
         ("nan", None),
@@ -96,6 +99,7 @@ def test_the_numbers_of_a_text_are_found_both_ways(text: str, numbers: list[str]
     assert list(numbers_in(text, backwards=True)) == numbers[::-1]
 
 
+@settings(max_examples=300)
 @given(st.text(st.sampled_from("0123456789,./-$ %e\\{}frac"), max_size=60))
 def test_any_text_is_searched_without_an_error(text: str) -> None:
     for number in numbers_in(text):

@@ -80,6 +80,7 @@ def test_anything_is_either_read_or_refused(data: bytes | str) -> None:
     ("text", "path", "reason"),
     [
         ('{"a": [1, NaN]}', "a[1]", "NaN is not a JSON number"),
+        ('{"\\u001b[31m": NaN}', "'\\x1b[31m'", "NaN"),
         ("-Infinity", "", "-Infinity is not a JSON number"),
         ('{"a": {"b": 1e999}}', "a.b", "number out of range"),
         ('{"a": 18446744073709551616}', "a", "integer outside 64 bits"),

@@ -44,6 +44,16 @@ def test_what_is_no_case_is_refused() -> None:
         list(Dataset("d", [{"case_id": "a"}]).iter_cases())  # type: ignore[list-item]
 
 
+def test_metadata_that_is_no_dict_is_refused() -> None:
+    with pytest.raises(DataError, match="case 1: metadata: expected a dict, got list"):
+        list(Dataset("d", [Case("a", 1, None, [])]).iter_cases())  # type: ignore[arg-type]
+
+
+def test_cases_that_can_be_read_only_once_are_refused() -> None:
+    with pytest.raises(DataError, match="only once"):
+        list(Dataset("d", iter([CASE])).iter_cases())
+
+
 def test_two_datasets_do_not_share_their_default_list() -> None:
     first, second = Dataset("a"), Dataset("b")
     assert first.cases is not second.cases

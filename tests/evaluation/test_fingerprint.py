@@ -151,9 +151,7 @@ def test_exactly_what_the_component_uses_is_reached(fingerprint_of: Fingerprinte
     "files",
     [
         pytest.param(edited(metric=("< THRESHOLD", "< THRESHOLD  # close")), id="comment"),
-        pytest.param(
-            edited(metric=("        return abs", "        # why\n\n        return abs")), id="blank line"
-        ),
+        pytest.param(edited(metric=("        return abs", "        # why\n\n        return abs")), id="blank line"),
         pytest.param(edited(metric=("not in self._labels:", "not in (self._labels):")), id="parentheses"),
         pytest.param(edited(metric=('WEIGHTS["exact"]', "WEIGHTS['exact']")), id="quotes"),
         pytest.param(edited(helpers=("weight / 8", "weight / 0x8")), id="spelling of a number"),
@@ -161,9 +159,7 @@ def test_exactly_what_the_component_uses_is_reached(fingerprint_of: Fingerprinte
         pytest.param(edited(helpers=("weight * 99", "weight * 98")), id="unrelated helper"),
         pytest.param(edited(deep=('OTHER = "?"', 'OTHER = ";"')), id="unrelated constant"),
         pytest.param(edited(metric=('"""A module."""', '"""Another one."""')), id="docstring of the module"),
-        pytest.param(
-            edited(metric=("import functools", "import functools\nimport json")), id="unused import"
-        ),
+        pytest.param(edited(metric=("import functools", "import functools\nimport json")), id="unused import"),
         pytest.param({**LAB, "lab/more.py": "X = 1\n"}, id="new module"),
     ],
 )
@@ -174,9 +170,7 @@ def test_it_does_not_change(files: Mapping[str, str], fingerprint_of: Fingerprin
 @pytest.mark.parametrize(
     "files",
     [
-        pytest.param(
-            edited(metric=('"""Scores an answer."""', '"""Scores it."""')), id="docstring of the class"
-        ),
+        pytest.param(edited(metric=('"""Scores an answer."""', '"""Scores it."""')), id="docstring of the class"),
         pytest.param(edited(metric=("or -1", "or -2")), id="method"),
         pytest.param(edited(metric=("return abs(a - b)", "return (a - b)")), id="base class"),
         pytest.param(edited(metric=("THRESHOLD = 0.5", "THRESHOLD = 0.6")), id="constant"),
@@ -188,9 +182,7 @@ def test_it_does_not_change(files: Mapping[str, str], fingerprint_of: Fingerprin
         pytest.param(edited(helpers=('[ ]+"', '[ ]*"')), id="constant of a helper"),
         pytest.param(edited(deep=("removesuffix", "removeprefix")), id="helper of a helper"),
         pytest.param(edited(deep=('SUFFIX = "!"', 'SUFFIX = "?"')), id="constant of a helper of a helper"),
-        pytest.param(
-            edited(deep=('OTHER = "?"', 'OTHER = "?"\nSUFFIX = "."')), id="constant that is set once more"
-        ),
+        pytest.param(edited(deep=('OTHER = "?"', 'OTHER = "?"\nSUFFIX = "."')), id="constant that is set once more"),
         pytest.param(
             edited(metric=("from lab.helpers import normalise", "from lab.deep import strip")),
             id="import of another function under the same name",
@@ -201,9 +193,7 @@ def test_it_does_not_change(files: Mapping[str, str], fingerprint_of: Fingerprin
         ),
     ],
 )
-def test_it_changes_with_the_code(
-    files: Mapping[str, str], fingerprint_of: Fingerprinter, original: str
-) -> None:
+def test_it_changes_with_the_code(files: Mapping[str, str], fingerprint_of: Fingerprinter, original: str) -> None:
     assert fingerprint_of(files, COMPONENT, before=BEFORE).fingerprint != original
 
 
@@ -225,9 +215,7 @@ def test_equal_arguments_give_equal_fingerprints(fingerprint_of: Fingerprinter, 
 
 
 def test_it_does_not_depend_on_the_order_of_sets(tmp_path: Path) -> None:
-    files = {
-        "m.py": "class M:\n    def __init__(self):\n        self.words = {'a', 'b', 'c', 'd', (1, 'e')}\n"
-    }
+    files = {"m.py": "class M:\n    def __init__(self):\n        self.words = {'a', 'b', 'c', 'd', (1, 'e')}\n"}
     seen = set()
     for seed in ("1", "2", "3"):
         with fingerprinter(tmp_path / seed, seed) as ask:
@@ -323,9 +311,7 @@ def logical_lines(text: str) -> list[int]:
 
 
 NOISE = st.lists(
-    st.tuples(
-        st.sampled_from(logical_lines(METRIC)), st.sampled_from(["", "# x", "        # deep", "\t", "\f"])
-    ),
+    st.tuples(st.sampled_from(logical_lines(METRIC)), st.sampled_from(["", "# x", "        # deep", "\t", "\f"])),
     max_size=12,
 )
 

@@ -79,7 +79,8 @@ TOOLS = "def clean(x):\n    return x\n\n\ndef other(x):\n    return x\n\n\nLIMIT
             id="module as a value",
         ),
         pytest.param(
-            {"m.py": "from importlib import import_module\ndef f(x): return import_module('tools')\n", "tools.py": TOOLS},
+            {"m.py": "import importlib\n"
+             "def f(x): return importlib.import_module('tools')\n", "tools.py": TOOLS},
             {"tools:*"},
             id="import_module of a literal",
         ),
@@ -92,7 +93,8 @@ TOOLS = "def clean(x):\n    return x\n\n\ndef other(x):\n    return x\n\n\nLIMIT
             id="attribute of a class",
         ),
         pytest.param(
-            {"m.py": "def even(n): return n == 0 or odd(n - 1)\ndef odd(n): return even(n - 1)\ndef f(x): return odd(x)\n"},
+            {"m.py": "def even(n): return n == 0 or odd(n - 1)\ndef odd(n): return even(n - 1)\n"
+             "def f(x): return odd(x)\n"},
             {"m:even", "m:odd"},
             id="functions that call each other",
         ),
@@ -107,8 +109,8 @@ TOOLS = "def clean(x):\n    return x\n\n\ndef other(x):\n    return x\n\n\nLIMIT
             id="definition under an if",
         ),
         pytest.param(
-            {"m.py": "try:\n    import nowhere as t\nexcept ImportError:\n    import tools as t\ndef f(x): return t.clean(x)\n",
-             "tools.py": TOOLS},
+            {"m.py": "try:\n    import nowhere as t\nexcept ImportError:\n    import tools as t\n"
+             "def f(x): return t.clean(x)\n", "tools.py": TOOLS},
             {"tools:clean"},
             id="import with a substitute",
         ),
@@ -136,9 +138,7 @@ def test_names_are_followed(files: dict[str, str], reached: set[str], fingerprin
         pytest.param("return [clean for clean in x]", id="comprehension"),
         pytest.param("return (lambda clean: clean)(x)", id="lambda"),
         pytest.param("for clean in x:\n        return clean", id="loop"),
-        pytest.param(
-            "try:\n        return x\n    except OSError as clean:\n        return clean", id="exception"
-        ),
+        pytest.param("try:\n        return x\n    except OSError as clean:\n        return clean", id="exception"),
         pytest.param("with x as clean:\n        return clean", id="with"),
         pytest.param("if clean := x:\n        return clean", id="named expression"),
         pytest.param("match x:\n        case [*clean]:\n            return clean", id="pattern"),
@@ -158,9 +158,7 @@ def test_a_local_name_is_not_that_of_the_module(body: str, fingerprint_of: Finge
         pytest.param("return [clean for clean in clean(x)]", id="comprehension that hides the name"),
         pytest.param("return lambda y: clean(y)", id="lambda"),
         pytest.param("def g(y=clean): return y\n    return g", id="default of an inner function"),
-        pytest.param(
-            "class C:\n        def clean(self): return clean(x)\n    return C", id="method of that name"
-        ),
+        pytest.param("class C:\n        def clean(self): return clean(x)\n    return C", id="method of that name"),
         pytest.param("return f'{clean(x):{x}}'", id="formatted text"),
         pytest.param("global clean\n    return clean(x)", id="global"),
     ],
@@ -201,9 +199,7 @@ def test_what_was_replaced_in_a_loaded_module_counts(change: str, fingerprint_of
         ("SEEN = __import__('collections').Counter()", "SEEN[x] += 1"),
     ],
 )
-def test_a_counter_or_cache_of_a_module_does_not_count(
-    state: str, use: str, fingerprint_of: Fingerprinter
-) -> None:
+def test_a_counter_or_cache_of_a_module_does_not_count(state: str, use: str, fingerprint_of: Fingerprinter) -> None:
     files = {"m.py": f"{state}\n\n\ndef f(x):\n    {use}\n    return x\n"}
     fresh = fingerprint_of(files, "m.f", before="import m")
     used = fingerprint_of(files, "m.f", before="import m\nm.f(1)\nm.f(2)")

@@ -243,10 +243,7 @@ def test_what_has_no_content_is_refused_with_its_place(
 def test_a_declared_fingerprint_stands_for_the_code(fingerprint_of: Fingerprinter) -> None:
     one = fingerprint_of({"m.py": OBJECTS}, "Declared('x')", before="from m import *")
     edited = OBJECTS.replace("return self.text", "return str(self.text)")
-    assert (
-        fingerprint_of({"m.py": edited}, "Declared('x')", before="from m import *").fingerprint
-        == one.fingerprint
-    )
+    assert fingerprint_of({"m.py": edited}, "Declared('x')", before="from m import *").fingerprint == one.fingerprint
 
 
 def test_a_declared_fingerprint_is_text_or_bytes(fingerprint_of: Fingerprinter) -> None:
@@ -256,10 +253,7 @@ def test_a_declared_fingerprint_is_text_or_bytes(fingerprint_of: Fingerprinter) 
 
 def test_the_same_declared_fingerprint_of_two_components_differs(fingerprint_of: Fingerprinter) -> None:
     code = OBJECTS + "\n\n    class Other(Declared):\n        pass\n"
-    found = [
-        fingerprint_of({"m.py": code}, each, before="from m import *")
-        for each in ("Declared('x')", "Other('x')")
-    ]
+    found = [fingerprint_of({"m.py": code}, each, before="from m import *") for each in ("Declared('x')", "Other('x')")]
     assert found[0].fingerprint != found[1].fingerprint
 
 
@@ -282,7 +276,8 @@ def test_an_object_of_an_installed_class_counts_by_state_and_version(fingerprint
         files = {
             "m.py": "class C:\n    def __init__(self, part): self.part = part\n",
             "site-packages/acme.py": "class Part:\n    def __init__(self, n): self.n = n\n",
-            f"site-packages/acme-{version}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: acme\nVersion: {version}\n",
+            f"site-packages/acme-{version}.dist-info/METADATA": "Metadata-Version: 2.1\nName: acme\n"
+            f"Version: {version}\n",
         }
         before = "import sys; sys.path.append(ROOT + '/site-packages'); import m, acme"
         return fingerprint_of(files, f"m.C(acme.Part({size}))", before=before).fingerprint
@@ -307,11 +302,43 @@ BUILT_ON_THEMIS = """
 
 
 def test_structs_of_themis_count_by_their_fields(fingerprint_of: Fingerprinter) -> None:
-    one, two = (
-        fingerprint_of({"m.py": BUILT_ON_THEMIS}, f"m.Gen({each!r})", before="import m") for each in "ab"
-    )
+    one, two = (fingerprint_of({"m.py": BUILT_ON_THEMIS}, f"m.Gen({each!r})", before="import m") for each in "ab")
     assert one.fingerprint != two.fingerprint
     assert one.code() == {"m:Gen"}
+
+
+DERIVED = """
+    from themis_vcs.catalog.generators import DemoGenerator
+
+    K = 1
+
+    class Mine(DemoGenerator, frozen=True):
+        async def generate(self, case, ctx):
+            return K
+
+    class Holder:
+        def __init__(self, part):
+            self.part = part
+"""
+
+
+@pytest.mark.parametrize("component", ["m.Mine(name='a')", "m.Holder(m.Mine(name='a'))"])
+def test_what_is_derived_from_a_component_of_themis_counts_too(component: str, fingerprint_of: Fingerprinter) -> None:
+    edited = DERIVED.replace("K = 1", "K = 2")
+    one, code, option = (
+        fingerprint_of({"m.py": text}, each, before="import m")
+        for text, each in ((DERIVED, component), (edited, component), (DERIVED, component.replace("'a'", "'b'")))
+    )
+    assert one.code() >= {"m:Mine", "m:K"}
+    assert len({one.fingerprint, code.fingerprint, option.fingerprint}) == 3
+
+
+def test_a_component_of_themis_counts_by_its_options(fingerprint_of: Fingerprinter) -> None:
+    one, other = (
+        fingerprint_of({"m.py": DERIVED}, f"m.DemoGenerator({each})", before="import m") for each in ("", "name='x'")
+    )
+    assert one.code() == set()
+    assert one.fingerprint != other.fingerprint
 
 
 def test_a_decorated_function_counts_by_what_it_reaches(fingerprint_of: Fingerprinter) -> None:
@@ -322,8 +349,7 @@ def test_a_decorated_function_counts_by_what_it_reaches(fingerprint_of: Fingerpr
         ("@parser", "@parser(version='2')"),
     )
     one, constant, comment, version = (
-        fingerprint_of({"m.py": BUILT_ON_THEMIS.replace(*edit)}, "m.digits", before="import m")
-        for edit in edits
+        fingerprint_of({"m.py": BUILT_ON_THEMIS.replace(*edit)}, "m.digits", before="import m") for edit in edits
     )
     assert one.code() == {"m:digits", "m:K"}
     assert one.fingerprint == comment.fingerprint

@@ -134,12 +134,7 @@ def objects() -> Iterable[tuple[str, str, Any]]:
         "run",
         {**run, "completed_through": None, "stages": [], "parents": [], "work": {}},
     )
-    identity = {
-        "cases": fill(1),
-        "datasets": fill(2),
-        "revisions": {"d": None},
-        "stages": {"parse": {"parser": "p"}},
-    }
+    (identity,) = identities()
     yield "snapshot", "snapshot", {"identity": identity, "provenance": {"python": "3.11.7"}}
     yield "blob", "blob", {"size": 3, "data": b"abc"}
     yield "empty blob", "blob", {"size": 0}
@@ -156,6 +151,11 @@ def objects() -> Iterable[tuple[str, str, Any]]:
         },
     )
     yield "dictionary", "dictionary", {"data": b"\x37\xa4\x30\xec", "label": "value:generation"}
+
+
+def identities() -> Iterable[Any]:
+    """What run ids are the hashes of."""
+    yield {"cases": fill(1), "datasets": fill(2), "revisions": {"d": None}, "stages": {"parse": {"parser": "p"}}}
 
 
 def derivations() -> Iterable[list[Any]]:

@@ -48,11 +48,7 @@ def noted(value: Any) -> Any:
             note = [noted(item) for item in value] if short else repeated({"list": noted(value[0])}, value)
         case _:
             short = len(value) <= LONG // 4
-            note = (
-                {"map": [[key, noted(item)] for key, item in value.items()]}
-                if short
-                else {"numbered": len(value)}
-            )
+            note = {"map": [[key, noted(item)] for key, item in value.items()]} if short else {"numbered": len(value)}
     return note
 
 
@@ -91,7 +87,7 @@ def trees() -> Iterable[dict[str, Any]]:
             yield {"keys": keep, "of": count, "root": root.hex(), "level": level, "nodes": nodes}
 
 
-def keyed(name: str, fields: list[Any]) -> dict[str, Any]:
+def keyed(name: str, fields: Any) -> dict[str, Any]:
     return {"fields": noted(fields), "key": derive(name, packed(fields)).hex()}
 
 
@@ -109,6 +105,7 @@ def document() -> dict[str, Any]:
         "trees": list(trees()),
         "derivation_keys": [keyed("derivation", fields) for fields in accepted.derivations()],
         "track_keys": [keyed("track", fields) for fields in accepted.tracks()],
+        "run_ids": [keyed("run id", identity) for identity in accepted.identities()],
         "seeds": [seeded(fields) for fields in accepted.seeds()],
         "rejected": list(refused.rejected()),
     }

@@ -17,6 +17,7 @@ CONTEXTS = {
     "derivation": "themis_vcs 2026-11-23 derivation v1",
     "track": "themis_vcs 2026-11-23 track v1",
     "seed": "themis_vcs 2026-11-23 seed v1",
+    "run id": "themis_vcs 2026-11-23 run id v1",
 }
 
 

@@ -35,9 +35,7 @@ def rejected_values() -> Iterable[tuple[str, str, str]]:
             "d37fffffffffffffff",
         )
     )
-    yield from (
-        ("ENC-6", f"float of 32 bits: {body}", body) for body in ("ca00000000", "ca3f800000", "ca7fc00000")
-    )
+    yield from (("ENC-6", f"float of 32 bits: {body}", body) for body in ("ca00000000", "ca3f800000", "ca7fc00000"))
     yield from (
         ("ENC-6", f"another NaN: {body}", body)
         for body in (
@@ -69,16 +67,13 @@ def rejected_values() -> Iterable[tuple[str, str, str]]:
         )
     )
     yield from (
-        ("ENC-8", f"bytes with too long a header: {body}", body)
-        for body in ("c50000", "c5000161", "c600000000")
+        ("ENC-8", f"bytes with too long a header: {body}", body) for body in ("c50000", "c5000161", "c600000000")
     )
     yield from (
-        ("ENC-9", f"list with too long a header: {body}", body)
-        for body in ("dc0000", "dc0001c0", "dd00000000")
+        ("ENC-9", f"list with too long a header: {body}", body) for body in ("dc0000", "dc0001c0", "dd00000000")
     )
     yield from (
-        ("ENC-10", f"map with too long a header: {body}", body)
-        for body in ("de0000", "de0001a161c0", "df00000000")
+        ("ENC-10", f"map with too long a header: {body}", body) for body in ("de0000", "de0001a161c0", "df00000000")
     )
     yield "ENC-10", "keys not sorted", "82a16201a16102"
     yield "ENC-10", "keys sorted by length", "82a17a01a2616102"
@@ -123,9 +118,7 @@ def rejected_values() -> Iterable[tuple[str, str, str]]:
             "c6ffffffff",
         )
     )
-    yield from (
-        ("ENC-17", f"bytes after the end: {body}", body) for body in ("c0c0", "9000", "a16100", "00c1")
-    )
+    yield from (("ENC-17", f"bytes after the end: {body}", body) for body in ("c0c0", "9000", "a16100", "00c1"))
 
 
 def rejected_payloads() -> Iterable[tuple[str, str, str]]:
@@ -165,9 +158,7 @@ def rejected_payloads() -> Iterable[tuple[str, str, str]]:
 def rejected_objects() -> Iterable[tuple[str, str, str, Any]]:
     """(requirement, name, kind, body)"""
     by_name = {name: body for name, _, body in objects()}
-    step, leaf, node, blob = (
-        by_name[name] for name in ("step with a value", "tree leaf", "tree node", "blob")
-    )
+    step, leaf, node, blob = (by_name[name] for name in ("step with a value", "tree leaf", "tree node", "blob"))
     without = {key: item for key, item in step.items() if key != "params"}
     yield "OBJ-1", "kind that does not exist", "test", None
     yield "OBJ-1", "body that is no map", "value", ["case", None]
@@ -196,7 +187,8 @@ def rejected_objects() -> Iterable[tuple[str, str, str, Any]]:
     yield "TREE-2", "tree keys that descend", "tree", {**leaf, "keys": ["d/c2", "d/c1"]}
     yield "TREE-2", "tree key twice", "tree", {**leaf, "keys": ["d/c1", "d/c1"]}
     yield "TREE-2", "tree key that is empty", "tree", {**leaf, "keys": ["", "d/c1"]}
-    yield "TREE-2", "tree key that is too long", "tree", {**leaf, "keys": ["a", "é" * 512 + "z"]}
+    yield "TREE-2", "tree key that is too long", "tree", {**leaf, "keys": ["a", "b" * 1_025]}
+    yield "TREE-2", "tree key of too many bytes", "tree", {**leaf, "keys": ["a", "é" * 512 + "z"]}
     yield "TREE-3", "tree with an oid too few", "tree", {**leaf, "oids": fill(1)}
     yield "TREE-3", "tree with half an oid more", "tree", {**leaf, "oids": leaf["oids"] + bytes(16)}
     yield "TREE-3", "tree leaf with counts", "tree", {**leaf, "counts": [1, 1]}

@@ -18,6 +18,7 @@ from tests.golden.refused import TEST
 from themis_vcs.errors import DecodingError, ThemisError
 from themis_vcs.model import codec, derivation, objects, tree
 from themis_vcs.model.oid import oid_of
+from themis_vcs.pipeline.snapshot import run_id_of
 
 VECTORS = json.loads(make_vectors.TARGET.read_text(encoding="ascii"))
 
@@ -164,6 +165,12 @@ def test_track_key_is_that_of_its_vector(vector: dict[str, Any]) -> None:
     assert key.hex() == vector["key"]
 
 
+@named("run_ids")
+def test_run_id_is_that_of_its_vector(vector: dict[str, Any]) -> None:
+    """OBJ-11"""
+    assert run_id_of(objects.Identity(**plain(vector["fields"]))).hex() == vector["key"]
+
+
 @named("seeds")
 def test_seed_is_that_of_its_vector(vector: dict[str, Any]) -> None:
     base, *parts = plain(vector["fields"])
@@ -177,9 +184,7 @@ def test_rejected_payload_is_no_object(vector: dict[str, Any]) -> None:
     assert caught.value.code == vector["error"]
 
 
-@pytest.mark.parametrize(
-    "vector", [v for v in VECTORS["rejected"] if "schema" not in v], ids=lambda v: v["name"]
-)
+@pytest.mark.parametrize("vector", [v for v in VECTORS["rejected"] if "schema" not in v], ids=lambda v: v["name"])
 def test_rejected_payload_has_no_plain_value(vector: dict[str, Any]) -> None:
     with pytest.raises(ThemisError) as caught:
         codec.decode(raw(vector["payload"]))

@@ -71,16 +71,12 @@ def test_encoding_is_that_of_the_reference(value: Any) -> None:
 
 @given(values)
 def test_object_is_the_list_of_format_kind_and_body(value: Any) -> None:
-    """ENC-15"""
+    """ENC-15, ENC-18"""
     assert codec.encode("test", value) == codec.pack([1, "test", value])
 
 
-@pytest.mark.parametrize(
-    "bits", ["7ff8000000000001", "fff8000000000000", "7ff0000000000001", "ffffffffffffffff"]
-)
-@pytest.mark.parametrize(
-    "wrap", [lambda x: x, lambda x: [x], lambda x: {"a": {"b": (1, x)}}, lambda x: Point(x)]
-)
+@pytest.mark.parametrize("bits", ["7ff8000000000001", "fff8000000000000", "7ff0000000000001", "ffffffffffffffff"])
+@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: [x], lambda x: {"a": {"b": (1, x)}}, lambda x: Point(x)])
 def test_every_nan_is_written_as_the_one(bits: str, wrap: Any) -> None:
     """ENC-6"""
     (nan,) = struct.unpack(">d", bytes.fromhex(bits))

@@ -63,6 +63,7 @@ def test_good_name_is_returned(name: str) -> None:
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_name_is_refused_with_a_reason(name: str) -> None:
+    """REF-1, REF-2, REF-3, REF-4"""
     with pytest.raises(UsageError, match="cannot name a ref: ") as caught:
         refname.check(name)
     assert caught.value.hint
@@ -98,6 +99,7 @@ def test_an_accepted_name_is_harmless_text(name: str) -> None:
     ],
 )
 def test_revision_is_taken_apart(text: str, expected: Revision) -> None:
+    """REV-1, REV-2, REV-3, REV-4, REV-5"""
     assert revision.parse(text) == expected
 
 

@@ -24,9 +24,7 @@ def test_text_form_comes_back(oid: bytes) -> None:
     assert parse_oid(oid.hex()) == oid
 
 
-@pytest.mark.parametrize(
-    "text", ["", "ab" * 31, "ab" * 33, "AB" * 32, "0x" + "ab" * 31, "ab" * 31 + "a\n", "٣" * 64]
-)
+@pytest.mark.parametrize("text", ["", "ab" * 31, "ab" * 33, "AB" * 32, "0x" + "ab" * 31, "ab" * 31 + "a\n", "٣" * 64])
 def test_other_text_is_no_oid(text: str) -> None:
     """OID-2"""
     with pytest.raises(UsageError):

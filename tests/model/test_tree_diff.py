@@ -41,9 +41,7 @@ def test_difference_is_that_of_two_dicts(old: dict[str, Oid], new: dict[str, Oid
 
 
 @given(few, st.dictionaries(few_keys, outcomes, max_size=3))
-def test_difference_after_a_small_change_is_that_change(
-    old: dict[str, Oid], changes: dict[str, Oid | None]
-) -> None:
+def test_difference_after_a_small_change_is_that_change(old: dict[str, Oid], changes: dict[str, Oid | None]) -> None:
     check_diff(old, applied(old, changes))
 
 
@@ -64,9 +62,7 @@ def test_difference_of_large_trees(count: int, seed: int) -> None:
         pytest.param({}, numbered(6_000), id="nothing and several levels"),
         pytest.param(numbered(10), numbered(6_000), id="one leaf and several levels"),
         pytest.param(numbered(5_990), numbered(6_000), id="ten more at the end"),
-        pytest.param(
-            numbered(2_000), {"x" + key: oid for key, oid in numbered(2_000).items()}, id="nothing common"
-        ),
+        pytest.param(numbered(2_000), {"x" + key: oid for key, oid in numbered(2_000).items()}, id="nothing common"),
     ],
 )
 def test_difference_of_trees_of_any_height(old: dict[str, Oid], new: dict[str, Oid]) -> None:

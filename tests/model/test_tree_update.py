@@ -30,9 +30,7 @@ def check_update(entries: dict[str, Oid], changes: dict[str, Oid | None]) -> Non
     st.dictionaries(few_keys, st.sampled_from([oid_for(text) for text in "abc"]), max_size=120),
     st.dictionaries(few_keys, outcomes, max_size=30),
 )
-def test_update_gives_the_tree_of_the_changed_dict(
-    entries: dict[str, Oid], changes: dict[str, Oid | None]
-) -> None:
+def test_update_gives_the_tree_of_the_changed_dict(entries: dict[str, Oid], changes: dict[str, Oid | None]) -> None:
     """TREE-1"""
     check_update(entries, changes)
 
@@ -66,12 +64,8 @@ def test_large_updates_give_the_tree_of_the_changed_dict(seed: int) -> None:
         pytest.param({}, {"a": None}, id="removal from nothing"),
         pytest.param(numbered(5), dict.fromkeys(numbered(5)), id="removal of all"),
         pytest.param(numbered(6_000), dict.fromkeys(numbered(6_000)), id="removal of all of several levels"),
-        pytest.param(
-            numbered(6_000), dict.fromkeys(list(numbered(6_000))[1:]), id="removal of all but the first"
-        ),
-        pytest.param(
-            numbered(6_000), dict.fromkeys(list(numbered(6_000))[:-1]), id="removal of all but the last"
-        ),
+        pytest.param(numbered(6_000), dict.fromkeys(list(numbered(6_000))[1:]), id="removal of all but the first"),
+        pytest.param(numbered(6_000), dict.fromkeys(list(numbered(6_000))[:-1]), id="removal of all but the last"),
         pytest.param({}, numbered(6_000), id="all into nothing"),
         pytest.param(numbered(300), {"a": oid_for("a")}, id="before the first"),
         pytest.param(numbered(6_000), {"z": oid_for("a")}, id="after the last"),
@@ -99,6 +93,14 @@ def test_update_of_one_key_loads_and_writes_one_node_per_level() -> None:
     forest.forget()
     updated = tree.update(root, {"d/12345": oid_for("new")}, forest.load)
     assert (forest.loads.total(), len(updated.nodes)) == (levels, levels)
+
+
+def test_update_of_a_node_that_the_cap_ended_leaves_its_neighbours_alone() -> None:
+    """TREE-6, TREE-12"""
+    forest = Forest()
+    root = forest.plant({key: oid_for("a") for key in NO_ENDS})
+    updated = tree.update(root, {NO_ENDS[0]: oid_for("b")}, forest.load)
+    assert (forest.loads.total(), len(updated.nodes)) == (2, 2)
 
 
 class Orders(RuleBasedStateMachine):

@@ -21,6 +21,7 @@ from tests.support.journal import Journal, Record
 from themis_vcs.model.derivation import key_of
 from themis_vcs.model.objects import Run, Stage, Step, Value, references
 from themis_vcs.model.objects import load as decode
+from themis_vcs.pipeline import provenance
 from themis_vcs.store.fsck import fsck
 from themis_vcs.store.repository import Repository
 
@@ -136,6 +137,8 @@ def _judged(store: str, written: str, expected: dict[str, Any]) -> list[str]:
 
 
 def main(expected: dict[str, Any]) -> None:
+    # Cached, for the sake of all children.
+    provenance.packages()
     for line in sys.stdin:
         print(json.dumps(_judged(*json.loads(line), expected)), flush=True)
 

@@ -2,7 +2,8 @@
 
     call COMPONENT CASE       a component was called
     opened                    the store is there
-    enter / leave             a write transaction has begun / is durable
+    enter NS / leave NS       a write transaction has begun / is durable, by the monotonic clock
+    built COMPONENT CASE      a step was carried out; nothing is promised yet
     step KEY COMPONENT CASE   a flush or a commit has returned, and this step was part of what it wrote
     ref NAME OID              the same of a ref
     raised CLASS MESSAGE      the end, by an exception
@@ -40,11 +41,16 @@ class Record:
     """What a journal tells."""
 
     calls: Counter[Done] = field(default_factory=Counter)
+    built: list[Done] = field(default_factory=list)
     steps: dict[bytes, Done] = field(default_factory=dict)
+    repeated: list[Done] = field(default_factory=list)
+    """Calls for steps that had been acknowledged."""
     refs: list[tuple[str, bytes]] = field(default_factory=list)
     opened: bool = False
     inside: bool = False
-    transactions: int = 0
+    entered: int = 0
+    transactions: list[float] = field(default_factory=list)
+    """How long each took that became durable, in seconds."""
     raised: str = ""
     done: bool = False
 
@@ -60,6 +66,9 @@ def read(path: Path) -> Record:
 def _take(record: Record, kind: str, *words: str) -> None:
     if kind == "call":
         record.calls[words[0], words[1]] += 1
+        record.repeated += [each for each in record.steps.values() if each == words]
+    elif kind == "built":
+        record.built.append((words[0], words[1]))
     elif kind == "step":
         record.steps[bytes.fromhex(words[0])] = words[1], words[2]
     elif kind == "ref":
@@ -67,7 +76,8 @@ def _take(record: Record, kind: str, *words: str) -> None:
     elif kind == "raised":
         record.raised = " ".join(words)
     elif kind in ("enter", "leave"):
-        record.inside = kind == "enter"
-        record.transactions += kind == "leave"
+        if record.inside:
+            record.transactions.append((int(words[0]) - record.entered) / 1e9)
+        record.inside, record.entered = kind == "enter", int(words[0])
     elif kind in ("opened", "done"):
         setattr(record, kind, True)

@@ -7,7 +7,7 @@ one of the types of a run, 0.5 to 4 KB, made from a seed.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from themis_vcs.model.objects import Value
@@ -48,12 +48,12 @@ class Writer:
         return ". ".join(parts)
 
 
-def values(count: int, seed: int = 1) -> Iterator[Value]:
-    """Yield `count` values of the types of a run, 0.5 to 4 KB each, about 1.4 KB on average."""
-    writers = {kind: Writer(seed * 10 + place) for place, kind in enumerate(TYPES)}
+def values(count: int, seed: int = 1, types: Sequence[str] = TYPES) -> Iterator[Value]:
+    """Yield `count` values of these types in turn, 0.5 to 4 KB each, about 1.4 KB on average."""
+    writers = {kind: Writer(seed * 10 + TYPES.index(kind)) for kind in types}
     draw = random.Random(seed)
     for number in range(count):
-        kind = TYPES[number % len(TYPES)]
+        kind = types[number % len(types)]
         size = min(4000, max(450, int(draw.lognormvariate(7.08, 0.5))))
         yield Value(kind, _FIELDS[kind](writers[kind], size, number))
 

@@ -3,8 +3,8 @@
     python -m tests.support.scripted STORE JOURNAL [PAUSE]
 
 The store is made if it is not there, and written after every few steps, so that there are many transactions. It starts
-with a map that is too small, and learns dictionaries early. PAUSE is how many seconds a component takes. A byte goes
-to stdout when a transaction begins.
+with a map that is too small, and learns dictionaries early. PAUSE is how many seconds a component takes. In every
+transaction a byte is written to stdout, and then one is awaited from stdin unless that is at its end.
 """
 
 from __future__ import annotations
@@ -207,9 +207,10 @@ def carry_out(
     repository: Repository, journal: Journal, pause: float = 0.0, flush_every: int = _FLUSH_EVERY
 ) -> list[RunResult]:
     """Run the experiment as far as its answers are parsed, then all of it, then with one metric more."""
-    observer = _flushing(repository, flush_every)
+    observer = _observer(repository, journal, flush_every)
+    directory = repository.path.parent if repository.path is not None else None
     return [
-        _experiment(name, journal, pause).run(
+        _experiment(name, journal, pause, directory).run(
             store=repository, until_stage="parse" if name == "part" else "judge", on_event=observer
         )
         for name in NAMES
@@ -230,7 +231,7 @@ def outcome(repository: Repository) -> dict[str, Any]:
     return found
 
 
-def _experiment(name: str, journal: Journal, pause: float) -> Experiment:
+def _experiment(name: str, journal: Journal, pause: float, directory: Path | None) -> Experiment:
     def part(kind: Callable[..., T], **options: Any) -> T:
         return kind(journal, pause, **options)
 
@@ -240,6 +241,7 @@ def _experiment(name: str, journal: Journal, pause: float) -> Experiment:
     cases = [Case(f"c{number}", f"{number}+{number}", f"v{2 * number}") for number in range(CASES)]
     return Experiment(
         name=name,
+        directory=directory,
         generation=GenerationConfig(
             generator=part(Answer), reducer=part(First), candidate_policy={"num_samples": SAMPLES}
         ),
@@ -249,11 +251,15 @@ def _experiment(name: str, journal: Journal, pause: float) -> Experiment:
     )
 
 
-def _flushing(repository: Repository, every: int) -> Observer:
+def _observer(repository: Repository, journal: Journal, flush_every: int) -> Observer:
     number = itertools.count(1)
 
     def observe(event: RunEvent) -> None:
-        if isinstance(event, StepFinished) and next(number) % every == 0:
+        if not isinstance(event, StepFinished):
+            return
+        if event.outcome == "built":
+            journal.write(f"built {event.track} {event.case}")
+        if next(number) % flush_every == 0:
             repository.flush()
 
     return observe
@@ -263,12 +269,13 @@ def _marked(journal: Journal) -> type[Environment]:
     class Marked(Environment):
         def write(self, body: Callable[[Writer], T], **options: Any) -> T:
             def marked(writer: Writer) -> T:
-                journal.write("enter")
+                journal.write(f"enter {time.monotonic_ns()}")
                 os.write(1, b".")
+                os.read(0, 1)
                 return body(writer)
 
             result = super().write(marked, **options)
-            journal.write("leave")
+            journal.write(f"leave {time.monotonic_ns()}")
             return result
 
     return Marked

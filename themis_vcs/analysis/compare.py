@@ -18,6 +18,7 @@ from themis_vcs.model import tree
 from themis_vcs.model.objects import Track
 
 _SCORED = ("score", "judge")
+_CHUNK = 500
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -181,10 +182,12 @@ def _changed(reader: Reader, stage: str, old: Track | None, new: Track | None) -
     track = new or old
     assert track is not None
     found = reader.diff(*_roots(old, new))
-    reader.fetch(oid for change in found for oid in (change.old, change.new) if oid is not None)
-    for change in found:
-        texts = [None if oid is None else excerpt(reader.value(oid)) for oid in (change.old, change.new)]
-        yield ChangedStep(stage=stage, track=track.id, key=change.key, old=texts[0], new=texts[1])
+    for start in range(0, len(found), _CHUNK):
+        chunk = found[start : start + _CHUNK]
+        values = reader.values(oid for change in chunk for oid in (change.old, change.new) if oid is not None)
+        for change in chunk:
+            texts = [None if oid is None else excerpt(values[oid]) for oid in (change.old, change.new)]
+            yield ChangedStep(stage=stage, track=track.id, key=change.key, old=texts[0], new=texts[1])
 
 
 def _case_of(key: str) -> str:

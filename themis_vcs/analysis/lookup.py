@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
@@ -83,18 +83,15 @@ def find_case(reader: Reader, identity: Identity, text: str) -> tuple[str, int |
     `text` is a key as listings print it, DATASET/CASE with the ids as they are, or a case id that only one
     dataset has.
     """
-    cases = identity.cases
     head, _, tail = text.rpartition("/")
-    if reader.find(cases, text) is not None:
-        return text, None
-    if head and _INDEX.fullmatch(tail) and reader.find(cases, head) is not None:
-        return head, int(tail)
-    found = [key for key in dict.fromkeys(_spellings(reader, identity, text)) if reader.find(cases, key) is not None]
-    if len(found) > 1:
-        raise UsageError(f"case {text!r} is in several datasets", hint=f"say which: {', '.join(found)}")
-    if not found:
-        raise NotFound(f"no case {text[:200]!r} in this run", hint=_nearest(reader, cases, text))
-    return found[0], None
+    spelled = [(text, None)] if not head or not _INDEX.fullmatch(tail) else [(text, None), (head, int(tail))]
+    for name, index in spelled:
+        found = [key for key in _spellings(reader, identity, name) if reader.find(identity.cases, key) is not None]
+        if len(found) > 1:
+            raise UsageError(f"case {name!r} is in several datasets", hint=f"say which: {', '.join(found)}")
+        if found:
+            return found[0], index
+    raise NotFound(f"no case {text[:200]!r} in this run", hint=_nearest(reader, identity.cases, text))
 
 
 def datasets_of(reader: Reader, identity: Identity) -> list[str]:
@@ -102,12 +99,14 @@ def datasets_of(reader: Reader, identity: Identity) -> list[str]:
     return [key for key, _ in reader.scan(identity.datasets)]
 
 
-def _spellings(reader: Reader, identity: Identity, text: str) -> Iterator[str]:
+def _spellings(reader: Reader, identity: Identity, text: str) -> Iterable[str]:
+    """The keys that a text may stand for: itself, if it is one, or else the id of a case in any dataset."""
+    if reader.find(identity.cases, text) is not None:
+        return [text]
     first, slash, rest = text.partition("/")
-    for dataset in datasets_of(reader, identity):
-        yield f"{dataset}/{quote(text)}"
-        if slash and quote(first) == dataset:
-            yield f"{dataset}/{quote(rest)}"
+    datasets = datasets_of(reader, identity)
+    whole = [f"{dataset}/{quote(text)}" for dataset in datasets]
+    return dict.fromkeys([*whole, *([f"{quote(first)}/{quote(rest)}"] if slash else [])])
 
 
 def _nearest(reader: Reader, cases: Oid, text: str) -> str:

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import reduce
+from itertools import islice
+from operator import or_
 from typing import Any
+
+import msgspec
 
 from themis_vcs.evaluation.values import VALUE_TYPES, restore
 from themis_vcs.model import tree
+from themis_vcs.model.codec import envelope
 from themis_vcs.model.objects import TreeNode, Value, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.repository import Repository
 
 _NODES = 512
 _VALUES = 2_048
+_ENVELOPE = envelope("value")
+
+
+def _decoder() -> msgspec.msgpack.Decoder[Any]:
+    """From the body of a stored value straight to a struct whose `data` is the domain value."""
+    kinds: Iterator[Any] = (
+        msgspec.defstruct(name, [("data", kind)], tag_field="type", tag=name, forbid_unknown_fields=True)
+        for name, kind in VALUE_TYPES.items()
+    )
+    return msgspec.msgpack.Decoder(reduce(or_, kinds))
+
+
+_DECODER = _decoder()
 
 
 class Reader:
@@ -28,23 +47,27 @@ class Reader:
         """A tree node; the `load` of the functions in `model.tree`."""
         found = self._nodes.get(oid)
         if found is None:
+            self.nodes_read += 1
             found = load(self._payload(oid), TreeNode)
-            _remember(self._nodes, oid, found, _NODES)
+            _remember(self._nodes, {oid: found}, _NODES)
         return found
 
     def value(self, oid: Oid) -> Any:
         """A domain value, such as a `Case` or a `ParsedOutput`; plain data for types that have no class."""
         found = self._values.get(oid)
         if found is None:
-            found = _domain(load(self._payload(oid), Value))
-            _remember(self._values, oid, found, _VALUES)
+            found = _domain(self._payload(oid))
+            _remember(self._values, {oid: found}, _VALUES)
         return found
 
-    def fetch(self, oids: Iterable[Oid]) -> None:
-        """Read the values that are not at hand, in one pass over the store."""
-        absent = [oid for oid in dict.fromkeys(oids) if oid not in self._values]
-        for oid, payload in self.repository.read_many(absent):
-            _remember(self._values, oid, _domain(load(payload, Value)), _VALUES)
+    def values(self, oids: Iterable[Oid]) -> dict[Oid, Any]:
+        """Domain values by oid; those that are not at hand are read in one pass over the store."""
+        wanted, known = dict.fromkeys(oids), self._values
+        absent = [oid for oid in wanted if oid not in known]
+        found = {oid: known[oid] for oid in wanted if oid in known}
+        read = {oid: _domain(payload) for oid, payload in self.repository.read_many(absent)}
+        _remember(known, read, _VALUES)
+        return found | read
 
     def diff(self, old: Oid, new: Oid) -> list[tree.Change]:
         """What differs between two trees."""
@@ -63,16 +86,22 @@ class Reader:
         return tree.size(root, self.node)
 
     def _payload(self, oid: Oid) -> bytes:
-        self.nodes_read += 1
         return self.repository.read(oid)
 
 
-def _domain(stored: Value) -> Any:
+def _domain(payload: bytes) -> Any:
+    """The domain value in a payload that a store has checked against its oid, and so is what was once put."""
+    if payload.startswith(_ENVELOPE):
+        try:
+            return _DECODER.decode(payload[len(_ENVELOPE) :]).data
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            pass
+    stored = load(payload, Value)
     return restore(stored.type, stored.data) if stored.type in VALUE_TYPES else stored.data
 
 
-def _remember(cache: dict[Oid, Any], oid: Oid, value: Any, limit: int) -> None:
-    if len(cache) >= limit:
-        for old in list(cache)[: limit // 4]:
-            del cache[old]
-    cache[oid] = value
+def _remember(cache: dict[Oid, Any], new: dict[Oid, Any], limit: int) -> None:
+    """Add to a cache; what was added first leaves it when there is no room."""
+    cache.update(new)
+    for oid in list(islice(cache, max(0, len(cache) - limit))):
+        del cache[oid]

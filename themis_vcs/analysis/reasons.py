@@ -20,6 +20,7 @@ from themis_vcs.model.oid import Oid
 _CHUNK = 512
 _SHOWN = 5
 _ABSENT = "absent"
+_LOOKED_BACK = 100
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -53,26 +54,34 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Record:
-    """What a run has of one track: None where it has no such track. `options` are those of its components by
-    id.
+    """What a line of runs has of one track, and the cases it was made for.
+
+    `track` is None where the stage has no such track, and `reached` false where no run came to the stage. `options`
+    are those of the stage's components by id.
     """
 
     track: Track | None
     cases: Oid
     options: dict[str, Any]
+    reached: bool = True
 
 
 def record_of(reader: Reader, run: Run, stage: str, track: str) -> Record:
-    """What a stored run has of a track."""
-    snapshot = reader.repository.load(run.snapshot, Snapshot)
-    recipes = snapshot.provenance.get("components", {}).get(stage, [])
-    stages = (reader.repository.load(oid, Stage) for oid in run.stages)
-    tracks = (each for held in stages if held.name == stage for each in held.tracks if each.id == track)
-    return Record(
-        next(tracks, None),
-        snapshot.identity.cases,
-        {recipe["id"]: recipe.get("config", {}) for recipe in recipes},
-    )
+    """What a stored run has of a track; for one that was stopped before the stage, what the nearest before it has."""
+    repository = reader.repository
+    snapshot = repository.load(run.snapshot, Snapshot)
+    for _ in range(_LOOKED_BACK):
+        held = next((found for oid in run.stages if (found := repository.load(oid, Stage)).name == stage), None)
+        if held is not None:
+            snapshot = repository.load(run.snapshot, Snapshot)
+            recipes = snapshot.provenance.get("components", {}).get(stage, [])
+            options = {recipe["id"]: recipe.get("config", {}) for recipe in recipes}
+            known = next((each for each in held.tracks if each.id == track), None)
+            return Record(known, snapshot.identity.cases, options)
+        if not run.parents:
+            break
+        run = repository.load(run.parents[0], Run)
+    return Record(None, snapshot.identity.cases, {}, reached=False)
 
 
 def reasons(reader: Reader, record: Record | None, wanted: Sequence[Wanted]) -> list[list[Reason]]:
@@ -80,8 +89,10 @@ def reasons(reader: Reader, record: Record | None, wanted: Sequence[Wanted]) -> 
     if record is None:
         return [[Reason("new case")] for _ in wanted]
     track = record.track
-    if track is None:
+    if track is None and record.reached:
         return [[Reason("new component", each.component.id)] for each in wanted]
+    if track is None:
+        return [[Reason("not run before", each.key)] for each in wanted]
     found: list[list[Reason]] = []
     for start in range(0, len(wanted), _CHUNK):
         chunk = wanted[start : start + _CHUNK]

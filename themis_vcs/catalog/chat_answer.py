@@ -22,7 +22,7 @@ class Malformed(Exception):
 
 
 class ChatAnswer(msgspec.Struct, frozen=True):
-    """A complete answer. `usage` counts tokens; `reasoning`, `refusal` and `tool_calls` are there if the model gave any."""
+    """A complete answer. `usage` counts tokens; `reasoning`, `refusal` and `tool_calls` may be empty."""
 
     text: str
     finish_reason: str
@@ -117,7 +117,7 @@ async def _events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """The data of each event. https://html.spec.whatwg.org/multipage/server-sent-events.html, section 9.2.6"""
     rest, data = b"", list[bytes]()
     async for chunk in chunks:
-        *lines, rest = (rest + chunk).replace(b"\r\n", b"\n").split(b"\n")
+        *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             if line.startswith(b"data:"):
                 data.append(line[5:].removeprefix(b" ").rstrip(b"\r"))

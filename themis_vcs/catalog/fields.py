@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from themis_vcs.catalog.strictjson import shown
 from themis_vcs.errors import DataError
 from themis_vcs.evaluation.dataset import Case, id_problem
 
@@ -96,7 +97,7 @@ class FieldMap:
         if named is not None:
             for name in (named,) if isinstance(named, str) else named:
                 if name not in record and not (part == "case_id" and name == NUMBERED):
-                    raise BadField(name, "missing", hint=f"the record has: {', '.join(list(record)[:20])}")
+                    raise BadField(name, "missing", hint=f"the record has: {', '.join(map(shown, list(record)[:20]))}")
             return named
         present = [name for name in ALIASES[part] if name in record]
         option = "expected" if part == "expected_output" else part

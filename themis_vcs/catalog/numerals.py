@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 MAX_DIGITS = 60
-"""A text with more digits is not read as a number."""
+"""What has more digits, as it stands or when spelled out, is not read as a number."""
 
 _SIGN = "-+\u2212"
 _CURRENCY = "$€£¥"
@@ -48,7 +48,8 @@ def canonical_number(text: str) -> str | None:
         if not int(below):
             return None
         value /= int(below)
-    return _spelled(-value if (sign or second) in ("-", "\u2212") else value)
+    spelled = _spelled(-value if (sign or second) in ("-", "\u2212") else value)
+    return spelled if sum(map(str.isdigit, spelled)) <= MAX_DIGITS else None
 
 
 def numbers_in(text: str, *, backwards: bool = False) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from themis_vcs.catalog.fields import BadField, FieldMap, Selection
 from themis_vcs.catalog.lines import MAX_LINE, opened, read_lines
-from themis_vcs.catalog.strictjson import MalformedJson, parse
+from themis_vcs.catalog.strictjson import MalformedJson, parse, shown
 from themis_vcs.errors import DataError
 from themis_vcs.evaluation.dataset import Case, Dataset, id_key
 
@@ -136,7 +136,7 @@ def _read_csv(stream: BinaryIO, path: Path, max_record: int) -> Records:
         return
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
-        raise DataError(f"{path}:1: {repeated[0]}: column twice in the header")
+        raise DataError(f"{path}:1: {shown(repeated[0])}: column twice in the header")
     while (row := _row(rows, source)) is not None:
         if len(row) != len(header):
             if row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Final
 
@@ -71,5 +72,8 @@ def app() -> None:
 
 def main() -> None:
     """Run the command line of this process, and exit."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     session = Session(Output(), isolated=True)
     sys.exit(exit_status(lambda: app.main(standalone_mode=False, obj=session, prog_name="themis"), session.output))

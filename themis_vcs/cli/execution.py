@@ -74,8 +74,9 @@ def print_result(output: Output, result: RunResult) -> None:
         output.table(metric_table(result.metrics), right=(1, 2, 3, 4))
     output.line()
     through = f" through {result.completed_through_stage}" if result.completed_through_stage else ""
-    output.line("name  ", bold(result.name), "  ", status_color(result.status), through)
-    output.line("run   ", result.run_id, dim(f"  {count(result.objects_added, 'object')} added"))
+    added = dim(f"  {count(result.objects_added, 'object')} added")
+    output.line("name  ", bold(result.name), "  ", status_color(result.status), through, added)
+    output.line("run   ", result.run_id)
     worst = next((stage for stage, counts in result.stages.items() if counts.failed), None)
     if worst is not None:
         listed = f"`themis ls {result.name}:{worst} --failed` lists them"

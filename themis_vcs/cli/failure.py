@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -22,43 +21,46 @@ PIPE_CLOSED: Final = 141
 
 
 def exit_status(body: Callable[[], Any], output: Output) -> int:
-    """Run `body` and return the exit status that its outcome stands for; what went wrong is reported on
-    stderr.
+    """Run `body` and return the exit status that its outcome stands for; what went wrong is reported on stderr.
 
     With `--json` among the arguments the report is one line of JSON, `themis.error/1`.
     """
     try:
-        status = body()
-        output.flush()
-    except click.exceptions.Exit as done:
-        return _flushed(done.exit_code, output)
+        result = body()
+        status = result if isinstance(result, int) else OK
     except BrokenPipeError:
-        return _silenced()
-    except (KeyboardInterrupt, click.Abort):
-        output.note("interrupted")
-        return INTERRUPTED
-    except click.ClickException as error:
-        return _report(output, "usage", error.format_message(), _usage_hint(error), error.exit_code)
-    except ThemisError as error:
-        return _report(output, error.code, error.message, error.hint, error.exit_status, **_details(error))
-    except Exception as error:  # noqa: BLE001
-        return _unforeseen(error, output)
-    return status if isinstance(status, int) else OK
-
-
-def _flushed(status: int, output: Output) -> int:
+        return _silenced(PIPE_CLOSED)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
+        status = _reported(error, output)
     try:
         output.flush()
     except BrokenPipeError:
-        return _silenced()
+        return _silenced(PIPE_CLOSED)
+    except OSError as error:
+        output.error(f"the output cannot be written: {error.strerror}")
+        return _silenced(FAILURE)
     return status
 
 
-def _silenced() -> int:
-    """Nobody reads on: say nothing, and let Python's own flush at exit go nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    return PIPE_CLOSED
+def _silenced(status: int) -> int:
+    """Nobody takes what is left to be written: let Python's own flush at exit go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return status
+
+
+def _reported(error: BaseException, output: Output) -> int:
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case KeyboardInterrupt() | click.Abort():
+            output.note("interrupted")
+            return INTERRUPTED
+        case click.ClickException():
+            return _report(output, "usage", error.format_message(), _usage_hint(error), error.exit_code)
+        case ThemisError():
+            return _report(output, error.code, error.message, error.hint, error.exit_status, **_details(error))
+        case _:
+            return _unforeseen(error, output)
 
 
 def _usage_hint(error: click.ClickException) -> str | None:
@@ -74,8 +76,10 @@ def _details(error: ThemisError) -> dict[str, Any]:
     return {}
 
 
-def _unforeseen(error: Exception, output: Output) -> int:
+def _unforeseen(error: BaseException, output: Output) -> int:
     if os.environ.get("THEMIS_TRACEBACK"):
+        import traceback
+
         for line in "".join(traceback.format_exception(error)).rstrip().split("\n"):
             output.note(line)
     hint = "this is not foreseen; THEMIS_TRACEBACK=1 shows where it happened"

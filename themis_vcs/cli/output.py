@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO, Final, Literal, NamedTuple, TextIO
 
@@ -57,6 +57,24 @@ def safe(text: str) -> str:
 def inline(text: str) -> str:
     """As `safe`, in one line: newlines and tabs are escaped too."""
     return safe(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal a line takes."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
+
+
+def clip(text: str, width: int) -> str:
+    """The text in one line of at most `width` columns, but of no less than twelve; a cut is marked with "…"."""
+    text, width = inline(text), max(width, 12)
+    if columns(text) <= width:
+        return text
+    kept = text[: width - 1]
+    while columns(kept) >= width:
+        kept = kept[:-1]
+    return kept + "…"
 
 
 def _escaped(character: str) -> str:
@@ -109,6 +127,8 @@ class Output:
     @property
     def width(self) -> int:
         """Columns to fit into."""
+        import shutil
+
         return max(40, shutil.get_terminal_size((80, 24)).columns)
 
     def line(self, *parts: Part) -> None:
@@ -124,14 +144,14 @@ class Output:
         heading.
         """
         flushed = frozenset(right)
-        widths = [max(len(inline(_text(cell))) for cell in column) for column in zip(*rows, strict=True)]
+        widths = [max(columns(inline(_text(cell))) for cell in column) for column in zip(*rows, strict=True)]
         for number, row in enumerate(rows):
             line: list[Part] = [indent]
             gap = ""
             for at, cell in enumerate(row):
                 text = inline(_text(cell))
                 style = cell.style if isinstance(cell, Styled) else ("dim" if number == 0 else None)
-                padding = " " * (widths[at] - len(text))
+                padding = " " * (widths[at] - columns(text))
                 before, after = (padding, "") if at in flushed else ("", padding)
                 if text:
                     line.extend((gap + before, Styled(text, style) if style else text))
@@ -226,7 +246,7 @@ class LiveLine:
         """Replace the line."""
         self._drawn = time.monotonic()
         stream = self._output.stderr
-        stream.write(_CLEAR + inline(text)[: self._output.width - 1])
+        stream.write(_CLEAR + clip(text, self._output.width - 1))
         stream.flush()
 
     def show_from(self, text: Callable[[float], str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -47,6 +48,13 @@ class Session:
         if self.store is not None:
             return "--store"
         return "THEMIS_DIR" if os.environ.get("THEMIS_DIR") else "found from the working directory upwards"
+
+    @staticmethod
+    def import_from_here() -> None:
+        """Let the components of a stored run be modules of the working directory, as `python -m` does."""
+        here = str(Path.cwd())
+        if here not in sys.path:
+            sys.path.insert(0, here)
 
     def revision(self, repository: Repository, given: str | None) -> str:
         """The revision that was given, else the store's only name. UsageError if it has none or several."""

@@ -50,11 +50,7 @@ def bindings_of(body: Iterable[ast.stmt]) -> Bindings:
             for name in {**bound_names([node]), **dict.fromkeys(_changed(node))}:
                 names.setdefault(name, []).append(Binding(node, guards))
     rebound = frozenset(
-        name
-        for node in body
-        for part in ast.walk(node)
-        if isinstance(part, ast.Global)
-        for name in part.names
+        name for node in body for part in ast.walk(node) if isinstance(part, ast.Global) for name in part.names
     )
     return Bindings(names, stars, rebound)
 

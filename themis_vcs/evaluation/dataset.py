@@ -39,6 +39,8 @@ class Dataset(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
 
     def iter_cases(self) -> Iterator[Case]:
         """The cases in order. DataError: something is not a Case, or its id is unfit or was used before."""
+        if isinstance(self.cases, Iterator):
+            raise DataError(f"{self.dataset_id}: the cases can be iterated only once", hint="give them as a list")
         if getattr(self.cases, "checked", False):
             yield from self.cases
             return
@@ -46,13 +48,9 @@ class Dataset(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
         for number, case in enumerate(self.cases, start=1):
             if type(case) is not Case:
                 raise DataError(f"{self.dataset_id}: case {number}: expected Case, got {type(case).__name__}")
-            problem = id_problem(case.case_id)
-            if not problem:
-                key = id_key(case.case_id)
-                problem = "was used before in this dataset" if key in seen else None
-                seen.add(key)
+            problem = _problem(case, seen)
             if problem:
-                raise DataError(f"{self.dataset_id}: case {number}: case_id {case.case_id!r:.80}: {problem}")
+                raise DataError(f"{self.dataset_id}: case {number}: {problem}")
             yield case
 
     def count(self) -> int | None:
@@ -78,6 +76,18 @@ def id_problem(case_id: object) -> str | None:
 def id_key(case_id: str) -> str | bytes:
     """What to remember of an id to see it again: never more than a few bytes."""
     return case_id if len(case_id) <= 32 else hashlib.blake2b(case_id.encode(), digest_size=16).digest()
+
+
+def _problem(case: Case, seen: set[str | bytes]) -> str | None:
+    """What is wrong with the case; None if nothing is, and then its id is noted in `seen`."""
+    unfit = id_problem(case.case_id)
+    key = id_key(case.case_id) if unfit is None else b""
+    if unfit is None and key in seen:
+        unfit = "was used before in this dataset"
+    if unfit is not None:
+        return f"case_id {case.case_id!r:.80}: {unfit}"
+    seen.add(key)
+    return None if type(case.metadata) is dict else f"metadata: expected a dict, got {type(case.metadata).__name__}"
 
 
 def visible(case: Case, reads: Collection[str]) -> Case:

@@ -14,9 +14,7 @@ from themis_vcs.errors import FingerprintError
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 # Scopes that some versions of Python have a code object for and others do not.
-_HIDDEN_SCOPE = re.compile(
-    r"<(?:listcomp|genexpr|setcomp|dictcomp|generic parameters of \w+)>\.(?:<locals>\.)?"
-)
+_HIDDEN_SCOPE = re.compile(r"<(?:listcomp|genexpr|setcomp|dictcomp|generic parameters of \w+)>\.(?:<locals>\.)?")
 _STARTED_NS = time.time_ns()
 
 

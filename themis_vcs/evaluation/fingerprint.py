@@ -14,7 +14,7 @@ from blake3 import blake3
 from themis_vcs.errors import EncodingError, FingerprintError
 from themis_vcs.evaluation.reach import Reach
 from themis_vcs.evaluation.source import Foreign, module_of
-from themis_vcs.evaluation.state import Describer, declared_text
+from themis_vcs.evaluation.state import Describer, declared_text, is_derived
 from themis_vcs.model.codec import pack
 
 CONTEXT = "themis_vcs 2026-11-23 fingerprint v1"
@@ -63,7 +63,7 @@ def _described(component: Any) -> tuple[dict[str, Any], Reach]:
     description: dict[str, Any] = {"id": owner, "version": str(getattr(component, "version", "0"))}
     if callable(getattr(component, "fingerprint", None)) and not isinstance(component, type):
         description["declared"] = declared_text(component, owner)
-        if not _is_derived(component):
+        if not is_derived(type(component)):
             return description, reach
     describer = Describer(reach, owner)
     description["self"] = describer.component(component)
@@ -74,12 +74,6 @@ def _described(component: Any) -> tuple[dict[str, Any], Reach]:
             values[key] = describer.describe(value, key)
     description |= {"code": reach.code, "distributions": reach.distributions}
     return description, reach
-
-
-def _is_derived(component: Any) -> bool:
-    """Whether the user derived the component from a class of others whose `fingerprint()` cannot know his code."""
-    places = {"fingerprint" in vars(base): module_of(base) for base in reversed(type(component).__mro__)}
-    return isinstance(places.get(True), Foreign) and not isinstance(module_of(type(component)), Foreign)
 
 
 def _owner(component: Any) -> str:

@@ -181,9 +181,7 @@ class Reach:
             return self._module(public_name(found.__name__), chain[1:], True, frozenset())
         return {self._live_value(f"{source.name}:{chain[0]}", found)}
 
-    def _import(
-        self, source: Source, imported: Import, rest: Chain, eager: bool, seen: frozenset[str]
-    ) -> set[str]:
+    def _import(self, source: Source, imported: Import, rest: Chain, eager: bool, seen: frozenset[str]) -> set[str]:
         module = imported.module
         if imported.level:
             base = source.package.split(".")
@@ -254,9 +252,7 @@ def _says_more(value: Any, name: str, bindings: Sequence[Binding], source: Sourc
         return False
     if all(is_literal(each.node, name) for each in bindings):
         literal = _scalar(last) if len(bindings) == 1 else _ABSENT
-        return (
-            literal is not _ABSENT and is_scalar(value) and (type(value), value) != (type(literal), literal)
-        )
+        return literal is not _ABSENT and is_scalar(value) and (type(value), value) != (type(literal), literal)
     try:
         plain(value)
     except (NotPlain, RecursionError):

@@ -41,14 +41,8 @@ _NAMES = frozenset({
 # Names of ordinary things too ("token": "</s>"): here only a value that looks drawn at random is refused.
 _AMBIGUOUS = frozenset({"token", "auth", "bearer", "jwt"})
 _SUFFIXES = (
-    "_api_key",
-    "_apikey",
-    "_api_token",
-    "_access_token",
-    "_auth_token",
-    "_secret",
-    "_secret_key",
-    "_password",
+    *("_api_key", "_apikey", "_api_token", "_access_token", "_auth_token", "_secret", "_secret_key"),
+    *("_access_key", "_private_key", "_password"),
 )
 _PLACEHOLDER = re.compile(
     r"(?:|empty|none|null|unused|dummy|test|fake|local|not[-_ ]?needed|no[-_ ]?key|sk-no-key-required|x+|\*+|\.+"
@@ -85,7 +79,7 @@ def is_secret(text: str) -> bool:
         return False
     if any(each.isspace() for each in text) and not text.startswith("-----BEGIN"):
         return False
-    return whole_token(text) or text in _known_values()
+    return whole_token(text) or (looks_random(text) and text in _known_values())
 
 
 def is_credential_name(name: str) -> bool:
@@ -150,9 +144,7 @@ def _from_command(command: str) -> str:
             check=False,
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        reason = (
-            f"took more than {COMMAND_SECONDS:g} s" if isinstance(error, subprocess.TimeoutExpired) else error
-        )
+        reason = f"took more than {COMMAND_SECONDS:g} s" if isinstance(error, subprocess.TimeoutExpired) else error
         raise UsageError(f"the command for a secret, {command!r:.80}, failed: {reason}") from error
     if done.returncode:
         raise UsageError(f"the command for a secret, {command!r:.80}, failed with status {done.returncode}")
@@ -224,9 +216,7 @@ def _why_text(value: object, known: frozenset[str]) -> str | None:
 
 def _known_values() -> frozenset[str]:
     return frozenset(
-        value
-        for name, value in os.environ.items()
-        if len(value) >= _MIN_ENV and _ENV_NAME.search(name.upper())
+        value for name, value in os.environ.items() if len(value) >= _MIN_ENV and _ENV_NAME.search(name.upper())
     )
 
 

@@ -159,9 +159,7 @@ def kind_of(path: str) -> str | None:
 @lru_cache(maxsize=1)
 def _stdlib() -> tuple[str, ...]:
     return tuple(
-        os.path.join(found, "")
-        for key in ("stdlib", "platstdlib")
-        if (found := sysconfig.get_path(key)) is not None
+        os.path.join(found, "") for key in ("stdlib", "platstdlib") if (found := sysconfig.get_path(key)) is not None
     )
 
 
@@ -192,9 +190,7 @@ def _find(name: str) -> ModuleSpec | None:
 
 def _without_file(name: str, live: ModuleType | None, search: Sequence[str] | None) -> Source:
     """A namespace package, or a module that was made in memory (the namespace of a notebook)."""
-    return Source(
-        name, "", (), live, search=None if search is None else tuple(search), by_value=search is None
-    )
+    return Source(name, "", (), live, search=None if search is None else tuple(search), by_value=search is None)
 
 
 def _read(
@@ -241,6 +237,5 @@ def _parse(text: bytes, path: str) -> list[ast.stmt]:
 
 def _same_file(path: str, filename: str) -> bool:
     return path == filename or (
-        os.path.basename(path) == os.path.basename(filename)
-        and os.path.abspath(path) == os.path.abspath(filename)
+        os.path.basename(path) == os.path.basename(filename) and os.path.abspath(path) == os.path.abspath(filename)
     )

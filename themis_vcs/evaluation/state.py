@@ -53,7 +53,7 @@ _LIVING = {
 } | {
     *("random", "io", "_io", "queue", "_queue", "itertools", "contextvars", "select", "selectors", "sqlite3"),
 }
-_CONTAINERS = (list, tuple, set, frozenset, dict, str, int, float, bytes)
+_CONTAINERS: tuple[Any, ...] = (list, tuple, set, frozenset, dict, str, int, float, bytes)
 _UNREADABLE = (TypeError, ValueError, AttributeError, NotImplementedError, RuntimeError, OSError)
 
 
@@ -85,7 +85,7 @@ class Describer:
         is_callable = isinstance(component, type | FunctionType | MethodType | functools.partial)
         return self._object(component, "self") if is_callable else self._instance(component, "self")
 
-    def type(self, kind: type) -> Any:
+    def class_(self, kind: type) -> Any:
         """A class as the key of its code, with what the code does not tell."""
         if kind in self._types:
             return self._types[kind]
@@ -95,9 +95,9 @@ class Describer:
         source, statements = statements_of(kind)
         key = f"{kind.__module__}:{kind.__qualname__}"
         self._types[kind] = key
-        for function in own_functions(kind) if source is not None else ():
-            source.check(function)
         if source is not None and statements:
+            for function in own_functions(kind):
+                source.check(function)
             free = {name for function in own_functions(kind) for name in function.__code__.co_freevars}
             key = "|".join(dict.fromkeys(self._reach.definition(source, each, free) for each in statements))
             beyond = self._beyond(kind, statements, key)
@@ -105,22 +105,18 @@ class Describer:
             key, beyond = found, {}
         else:
             inside = {name: self.describe(value, f"{key}.{name}") for name, value in members(kind)}
-            beyond = {"members": inside, "bases": [self.type(base) for base in kind.__bases__]}
+            beyond = {"members": inside, "bases": [self.class_(base) for base in kind.__bases__]}
         self._types[kind] = [key, beyond] if beyond else key
         return self._types[kind]
 
     def _beyond(self, kind: type, statements: list[Any], key: str) -> dict[str, Any]:
-        put = {
-            name: self.describe(each, f"{key}.{name}") for name, each in foreign_functions(kind, statements)
-        }
+        put = {name: self.describe(each, f"{key}.{name}") for name, each in foreign_functions(kind, statements)}
         found: dict[str, Any] = {"put into it": put} if put else {}
         if any(statement.around for statement in statements):
-            closed = {
-                each.__name__: self._closure(each, f"{key}.{each.__name__}") for each in own_functions(kind)
-            }
+            closed = {each.__name__: self._closure(each, f"{key}.{each.__name__}") for each in own_functions(kind)}
             found["closures"] = {name: cells for name, cells in closed.items() if cells}
             found["attributes"] = dict(computed_attributes(kind, statements))
-            found["bases"] = [self.type(base) for base in kind.__bases__]
+            found["bases"] = [self.class_(base) for base in kind.__bases__]
         return found
 
     def _foreign_type(self, kind: type, place: Foreign) -> str:
@@ -190,10 +186,13 @@ class Describer:
         place = module_of(kind)
         if isinstance(place, Foreign) and place.kind != THEMIS:
             return self._other(value, path, place)
-        declared = getattr(kind, "fingerprint", None)
-        if callable(declared) and path != "self":
-            return ["declared", f"{kind.__module__}:{kind.__qualname__}", declared_text(value, self._owner)]
-        described = ["object", self.type(kind), self._attributes(value, self._names(value, place), path)]
+        declared = []
+        if callable(getattr(kind, "fingerprint", None)) and path != "self":
+            module = THEMIS if isinstance(place, Foreign) else kind.__module__
+            declared = ["declared", f"{module}:{kind.__qualname__}", declared_text(value, self._owner)]
+            if not is_derived(kind):
+                return declared
+        described = [*declared, "object", self.class_(kind), self._attributes(value, self._names(value, place), path)]
         for base in _CONTAINERS:
             if isinstance(value, base):
                 described.append(self.describe(base(value), path))
@@ -260,15 +259,21 @@ _PARTS: dict[type, tuple[str, ...]] = {
     property: ("fget", "fset", "fdel"),
 }
 _FORMS: tuple[tuple[Any, Callable[[Describer, Any, str], Any]], ...] = (
-    (type, lambda self, value, path: ["class", self.type(value)]),
+    (type, lambda self, value, path: ["class", self.class_(value)]),
     (ModuleType, Describer._module),
     (FunctionType, Describer._function),
     (BuiltinFunctionType, Describer._builtin),
     (tuple(_PARTS), Describer._parts),
-    (Enum, lambda self, value, path: ["enum", self.type(type(value)), value.name]),
+    (Enum, lambda self, value, path: ["enum", self.class_(type(value)), value.name]),
     (MappingProxyType, lambda self, value, path: ["mapping", self.describe(dict(value), path)]),
     (GenericAlias | UnionType, lambda self, value, path: ["typing", repr(value)]),
 )
+
+
+def is_derived(kind: type) -> bool:
+    """Whether the user derived the class from one of others, whose `fingerprint()` cannot know the user's code."""
+    definer = next((base for base in kind.__mro__ if "fingerprint" in vars(base)), kind)
+    return isinstance(module_of(definer), Foreign) and not isinstance(module_of(kind), Foreign)
 
 
 def declared_text(component: Any, owner: str) -> str | bytes:

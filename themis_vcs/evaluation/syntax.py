@@ -165,10 +165,7 @@ def _bound_by(node: ast.AST) -> str | None:
 def imports(node: ast.Import | ast.ImportFrom) -> dict[str, Import]:
     """Name → what it stands for, for one import statement; a star is under "*"."""
     if isinstance(node, ast.ImportFrom):
-        return {
-            alias.asname or alias.name: Import(node.module or "", alias.name, node.level)
-            for alias in node.names
-        }
+        return {alias.asname or alias.name: Import(node.module or "", alias.name, node.level) for alias in node.names}
     return {
         alias.asname or alias.name.partition(".")[0]: Import(
             alias.name if alias.asname else alias.name.partition(".")[0]

@@ -21,8 +21,11 @@ class Shape(NamedTuple):
     random: bool = False
 
 
+_BOUNDARY: Final = "(?<![A-Za-z0-9_-])"
+
+
 def _token(kind: str, pattern: str, *, random: bool = False) -> Shape:
-    return Shape(kind, re.compile(rf"(?<![A-Za-z0-9_-])(?P<secret>{pattern})"), random)
+    return Shape(kind, re.compile(rf"{_BOUNDARY}(?P<secret>{pattern})"), random)
 
 
 _URL: Final = r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{0,20}://"
@@ -30,9 +33,7 @@ _PARAMETERS: Final = (
     "api[_-]?key|apikey|key|sig|signature|x-amz-signature|x-amz-security-token|x-goog-signature|token|access_token"
     "|auth|password|secret|client_secret|subscription-key"
 )
-_NAMES: Final = (
-    "api[_-]?key|api[_-]?token|access[_-]?token|auth[_-]?token|client[_-]?secret|secret|password|passwd|pwd"
-)
+_NAMES: Final = "api[_-]?key|api[_-]?token|access[_-]?token|auth[_-]?token|client[_-]?secret|secret|password|passwd|pwd"
 _VALUE: Final = r"[ \t]{0,4}[:=][ \t]{0,4}[\"']?(?P<secret>[^\s\"',;&<>{}$]{6,})"
 
 SHAPES: Final = (
@@ -54,8 +55,12 @@ SHAPES: Final = (
         rf"[?&;](?i:{_PARAMETERS})=(?P<secret>[^&\s#\"'<>{{}}$]{{6,}})"
     ), True),
     Shape("a named secret", re.compile(rf"(?<![A-Za-z0-9])(?i:{_NAMES})[\"']?{_VALUE}"), True),
-    Shape("a storage account key", re.compile(r"(?i:(?:Account|SharedAccess|SharedSecret)Key=)(?P<secret>[A-Za-z0-9+/=]{16,})")),
-    Shape("a webhook address", re.compile(r"hooks\.slack\.com/(?P<secret>(?:services|workflows)/[A-Za-z0-9/_-]{16,})")),
+    Shape("a storage account key", re.compile(
+        r"(?i:(?:Account|SharedAccess|SharedSecret)Key=)(?P<secret>[A-Za-z0-9+/=]{16,})"
+    )),
+    Shape("a webhook address", re.compile(
+        r"hooks\.slack\.com/(?P<secret>(?:services|workflows)/[A-Za-z0-9/_-]{16,})"
+    )),
     _token("an API key", r"sk-[A-Za-z0-9_-]{16,}", random=True),
     _token(
         "an API key",
@@ -76,7 +81,7 @@ SHAPES: Final = (
     _token("a signing secret", r"whsec_[A-Za-z0-9+/=]{16,}"),
     _token("a package registry token", r"npm_[A-Za-z0-9]{30,}"),
     _token("a package registry token", r"pypi-AgE[A-Za-z0-9_-]{40,}"),
-    _token("a SendGrid key", r"SG\.[A-Za-z0-9_-]{16,}"),
+    _token("a SendGrid key", r"SG\.[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]{16,})?"),
     _token("a Mailgun key", r"key-[0-9a-f]{32}(?![A-Za-z0-9])"),
     _token("a Twilio key", r"(?:SK|AC)[0-9a-f]{32}(?![A-Za-z0-9])"),
     _token("a Databricks token", r"dapi[0-9a-f]{32}"),
@@ -90,6 +95,14 @@ SHAPES: Final = (
     _token("a JSON web token", r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{0,800}\.[A-Za-z0-9_-]{8,}"),
 )  # fmt: skip
 
+# One pattern for all that can stand alone: the question is asked of every text in a configuration.
+_WHOLE: Final = re.compile(
+    "|".join(
+        shape.pattern.pattern.replace("?P<secret>", "?:")
+        for shape in SHAPES
+        if shape.kind == "a private key" or shape.pattern.pattern.startswith(_BOUNDARY)
+    )
+)
 _MIN_RANDOM = 8
 _LONG_RANDOM = 32
 _WORDS = re.compile(r"[a-z]+(?:[._/-][a-z]+)*|[A-Z][a-z]+(?:[A-Z][a-z]+)*|[A-Z]+(?:[_-][A-Z]+)*")
@@ -105,8 +118,9 @@ def find_token(text: str) -> str | None:
 
 
 def whole_token(text: str) -> bool:
-    """Whether the text is one secret and nothing else."""
-    return any((match := shape.pattern.fullmatch(text)) and _fits(shape, match) for shape in SHAPES)
+    """Whether the text is one secret and nothing else but space around it."""
+    text = text.strip()
+    return _WHOLE.fullmatch(text) is not None and find_token(text) is not None
 
 
 def redact_tokens(text: str, replacement: str) -> str:

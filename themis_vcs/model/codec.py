@@ -196,9 +196,7 @@ def _is_record(kind: type) -> bool:
         return False
     fields = structs.fields(kind) if config.omit_defaults else ()
     _RECORDS[kind] = [
-        (at, field.default)
-        for at, field in enumerate(fields)
-        if type(field.default) in (int, float, str, bytes)
+        (at, field.default) for at, field in enumerate(fields) if type(field.default) in (int, float, str, bytes)
     ]
     return True
 

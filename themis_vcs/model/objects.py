@@ -21,11 +21,11 @@ from themis_vcs.model.oid import OID_BYTES, Oid
 
 MAX_NODE_KEYS: Final = 512
 MAX_LEVEL: Final = 31
-_SHORT_KEY = codec.MAX_KEY // 4
 
 Oid32: TypeAlias = Annotated[bytes, Meta(min_length=OID_BYTES, max_length=OID_BYTES)]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 Name: TypeAlias = Annotated[str, Meta(min_length=1)]
+Key: TypeAlias = Annotated[str, Meta(min_length=1, max_length=codec.MAX_KEY)]
 
 # Every default is None, False, 0, "", b"", or an empty list or map.
 
@@ -81,7 +81,7 @@ class TreeNode(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
     """
 
     level: Annotated[int, Meta(ge=0, le=MAX_LEVEL)]
-    keys: Annotated[list[Name], Meta(max_length=MAX_NODE_KEYS)]
+    keys: Annotated[list[Key], Meta(max_length=MAX_NODE_KEYS)]
     oids: bytes
     counts: list[Count] = []
 
@@ -94,7 +94,8 @@ class TreeNode(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
             raise ValueError("the keys of a tree node ascend")
         if self.level and not self.keys:
             raise ValueError("only the root of the empty tree has no keys")
-        if max(map(len, self.keys), default=0) > _SHORT_KEY and max(map(_utf8, self.keys)) > codec.MAX_KEY:
+        # The decoder has counted characters; bytes may be more.
+        if not "".join(self.keys).isascii() and max(map(_utf8, self.keys)) > codec.MAX_KEY:
             raise ValueError(f"a key of a tree node is over {codec.MAX_KEY:,} bytes")
 
 

@@ -13,7 +13,7 @@ from themis_vcs.errors import EncodingError
 from themis_vcs.evaluation.secrets import redact
 from themis_vcs.evaluation.values import value_of
 from themis_vcs.model.codec import encode
-from themis_vcs.model.objects import Step, StepError, Track, Value, references
+from themis_vcs.model.objects import Step, StepError, Track, Value
 from themis_vcs.model.oid import Oid, oid_of
 from themis_vcs.pipeline.attempts import Chunk
 from themis_vcs.pipeline.config import RuntimeConfig
@@ -24,6 +24,10 @@ from themis_vcs.pipeline.workspace import Workspace
 
 Settled = tuple[Oid | None, Oid | None, Oid | None]
 """What came of a step: its value and its receipt, or neither and the receipt of its failure, or nothing."""
+
+Inputs = tuple[tuple[Any, ...], ...]
+Task = tuple[Work, Inputs]
+"""A step to execute, and the values of its inputs in groups."""
 
 _ABSENT: Settled = (None, None, None)
 _CHUNK = 512
@@ -47,10 +51,11 @@ class Execution:
 
     async def run(self) -> None:
         """Execute what is not on record. A component that fails spoils its own case; a store that fails, the run."""
-        feed = self._feed()
         if self.workspace.dry:
-            self._postpone(feed)
+            for misses in self._misses():
+                self.pending.extend(misses)
             return
+        feed = self._feed()
         flusher = asyncio.create_task(self._flush_regularly())
         try:
             if self.spec.in_thread:
@@ -70,12 +75,13 @@ class Execution:
         for key in self._open:
             self.settled[key] = _ABSENT
         roots = {}
+        rows = sorted(self.settled.items())
         for position, name in enumerate(("values", "steps", "failures")):
-            changes = ((key, outcome[position]) for key, outcome in self.settled.items())
+            changes = [(key, outcome[position]) for key, outcome in rows]
             if base is not None:
                 roots[name] = workspace.update(getattr(base, name), dict(changes))
             else:
-                roots[name] = workspace.build(sorted((key, oid) for key, oid in changes if oid is not None))
+                roots[name] = workspace.build([(key, oid) for key, oid in changes if oid is not None])
         return Track(
             id=spec.id,
             component=spec.ref,
@@ -85,8 +91,15 @@ class Execution:
             **roots,
         )
 
-    def _feed(self) -> Iterator[Work]:
-        """The steps to execute. Those on record are taken over on the way, and the inputs of the others are fetched."""
+    def _feed(self) -> Iterator[Task]:
+        for misses in self._misses():
+            values = self.workspace.values(oid for work in misses for group in work.inputs for oid in group)
+            value = values.__getitem__
+            for work in misses:
+                yield work, tuple(tuple(map(value, group)) for group in work.inputs)
+
+    def _misses(self) -> Iterator[list[Work]]:
+        """The steps to execute, some at a time. Those on record are taken over on the way."""
         while chunk := list(islice(self.plan.items, _CHUNK)):
             works = []
             for item in chunk:
@@ -94,13 +107,11 @@ class Execution:
                     self.settled[item] = _ABSENT
                 else:
                     works.append(item)
-            misses = self._misses(works)
+            misses = self._not_on_record(works)
             self._open.update(work.key for work in misses)
-            if not self.workspace.dry:
-                self.workspace.fetch(oid for work in misses for group in work.inputs for oid in group)
-            yield from misses
+            yield misses
 
-    def _misses(self, works: Sequence[Work]) -> list[Work]:
+    def _not_on_record(self, works: Sequence[Work]) -> list[Work]:
         force, only = self.plan.force, self.plan.only
         misses = []
         found = self.workspace.steps([work.derivation for work in works])
@@ -116,11 +127,7 @@ class Execution:
                 misses.append(work)
         return misses
 
-    def _postpone(self, feed: Iterator[Work]) -> None:
-        for work in feed:
-            self.pending.append(work)
-
-    async def _concurrently(self, feed: Iterator[Work]) -> None:
+    async def _concurrently(self, feed: Iterator[Task]) -> None:
         limit = self.runtime.stage_concurrency.get(self.spec.stage, self.runtime.max_concurrent_tasks)
         try:
             async with asyncio.TaskGroup() as group:
@@ -129,29 +136,25 @@ class Execution:
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
 
-    async def _worker(self, feed: Iterator[Work]) -> None:
-        for number, work in enumerate(feed):
+    async def _worker(self, feed: Iterator[Task]) -> None:
+        for number, (work, groups) in enumerate(feed):
             attempts: list[dict[str, Any]] = []
             started = time.time_ns()
             try:
-                result: Any = await self.spec.call(work, self._groups(work), attempts)
+                result: Any = await self.spec.call(work, groups, attempts)
             except Exception as error:  # noqa: BLE001
                 result = error
             self._finish(work, result, {"started": started, "duration": time.time_ns() - started}, attempts)
             if number % 32 == 31:
                 await asyncio.sleep(0)
 
-    async def _in_chunks(self, feed: Iterator[Work]) -> None:
+    async def _in_chunks(self, feed: Iterator[Task]) -> None:
         while chunk := list(islice(feed, _CHUNK)):
             started = time.time_ns()
-            calls = [_bound(self.spec.call, work, self._groups(work)) for work in chunk]
+            calls = [_bound(self.spec.call, work, groups) for work, groups in chunk]
             outcomes = await Chunk(calls, self.runtime.timeout).run()
-            for work, result in zip(chunk, outcomes, strict=True):
+            for (work, _), result in zip(chunk, outcomes, strict=True):
                 self._finish(work, result, {"started": started}, [])
-
-    def _groups(self, work: Work) -> tuple[tuple[Any, ...], ...]:
-        value = self.workspace.value
-        return tuple(tuple(map(value, group)) for group in work.inputs)
 
     def _finish(self, work: Work, result: Any, observed: dict[str, Any], attempts: list[dict[str, Any]]) -> None:
         self._open.discard(work.key)
@@ -166,30 +169,34 @@ class Execution:
             else:
                 oid = oid_of(payload)
                 self.workspace.write(oid, payload, f"value:{kind}", ())
-                step = self._record(work, value=oid, observations={**observed, **observations})
+                step = self._record(work, oid, None, {**observed, **observations})
                 self.workspace.repository.record(work.derivation, step)
                 self.built += 1
                 self.settled[work.key] = (oid, step, None)
                 self._tell(work, "built")
                 return
-        step = self._record(work, error=step_error(result), observations=observed)
+        step = self._record(work, None, step_error(result), observed)
         self.settled[work.key] = (None, None, step)
         self._tell(work, "failed", f"{type(result).__name__}: {redact(str(result))}"[:500])
 
-    def _record(self, work: Work, **outcome: Any) -> Oid:
+    def _record(self, work: Work, value: Oid | None, error: StepError | None, observations: dict[str, Any]) -> Oid:
+        params, inputs = self.spec.params, work.oids
         step = Step(
             stage=self.spec.stage,
             component=self.spec.ref.id,
             fingerprint=work.fingerprint,
-            params=self.spec.params,
-            inputs=work.oids,
+            params=params,
+            inputs=inputs,
             case=work.key,
             seed=work.seed,
-            **outcome,
+            value=value,
+            error=error,
+            observations=observations,
         )
         payload = encode("step", step)
         oid = oid_of(payload)
-        self.workspace.write(oid, payload, self._label, tuple(references(step)))
+        refers_to = [params, *inputs] if value is None else [params, *inputs, value]
+        self.workspace.write(oid, payload, self._label, refers_to)
         return oid
 
     def _tell(self, work: Work, outcome: str, error: str | None = None) -> None:
@@ -230,7 +237,7 @@ def outcomes(execution: Execution, track: Track) -> Counter[str]:
     )
 
 
-def _bound(call: Any, work: Work, groups: tuple[tuple[Any, ...], ...]) -> Any:
+def _bound(call: Any, work: Work, groups: Inputs) -> Any:
     return lambda: call(work, groups, [])
 
 

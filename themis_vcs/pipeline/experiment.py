@@ -269,7 +269,10 @@ def blocking(coroutine: Coroutine[Any, Any, T], twin: str) -> T:
     """Run a coroutine to its end. UsageError inside of an event loop, where its async twin has to be awaited."""
     try:
         asyncio.get_running_loop()
+        running = True
     except RuntimeError:
+        running = False
+    if not running:
         return asyncio.run(coroutine)
     coroutine.close()
     raise UsageError("an event loop is running here", hint=f"use `await {twin}(…)`")

@@ -30,19 +30,18 @@ def inputs_of(
     everyone = (key for key, _ in workspace.scan(roots[CASES]))
     wanted: Iterable[str] = everyone if changed is None else sorted(changed)
     whole = changed is None or len(changed) * 8 > workspace.size(roots[CASES])
-    looks = {
-        name: _datasets(workspace, roots[name])
+    # A case that is gone may still have results, so a track that does not read cases looks for them too.
+    every = names if CASES in names else (*names, CASES)
+    looks = [
+        _datasets(workspace, roots[name])
         if name == DATASETS
         else _look(workspace, roots[name], widths.get(name), whole)
-        for name in dict.fromkeys((CASES, *names))
-    }
+        for name in every
+    ]
+    complete = [widths.get(name, 1) for name in every]
     for case in wanted:
-        found = {name: look(case) for name, look in looks.items()}
-        groups = tuple(found[name] for name in names)
-        complete = found[CASES] and all(
-            len(group) == widths.get(name, 1) for name, group in zip(names, groups, strict=True)
-        )
-        yield case, groups if complete else None
+        found = [look(case) for look in looks]
+        yield case, tuple(found[: len(names)]) if [*map(len, found)] == complete else None
 
 
 def case_of(key: str) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from themis_vcs.model import tree
 from themis_vcs.model.derivation import derivation_key, track_key
 from themis_vcs.model.objects import ComponentRef, Stage, Track
@@ -18,8 +20,7 @@ from themis_vcs.pipeline.inputs import CASES, DATASETS, Groups, case_of, inputs_
 from themis_vcs.pipeline.workspace import Workspace
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(msgspec.Struct, frozen=True):
     """One step that may have to be executed. `inputs` has the oids of every input of the track, in its order."""
 
     key: str

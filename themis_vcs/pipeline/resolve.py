@@ -150,7 +150,7 @@ def _contradictions(
             name = component_id(each)
             if name in seen:
                 problems.append(
-                    (f"evaluation.{path}[{number}]", f"{name} is there twice; give one another component_id")
+                    (f"evaluation.{path}[{number}]", f"{name} is there twice; give one of them another name")
                 )
             seen.add(name)
     return problems

@@ -102,7 +102,7 @@ class Objects(Protocol):
         """Return those that are not here, in order, each once."""
 
     def oids(self, prefix: bytes = b"") -> Iterator[Oid]:
-        """Yield the oids that begin with `prefix`, ascending."""
+        """Yield the oids that begin with `prefix`, ascending, as they are written; only reading verifies them."""
 
 
 class Backend(Objects, Protocol):

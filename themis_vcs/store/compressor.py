@@ -26,7 +26,7 @@ from themis_vcs.store.seal import sealed, unsealed
 DICTIONARIES: Final = "dictionaries"
 META: Final = "meta"
 _NUMBER = struct.Struct(">H")
-_SAMPLES: Final = b"samples:"
+SAMPLES: Final = b"samples:"
 _NOTE_FROM: Final = 8
 
 
@@ -89,7 +89,7 @@ class Compressor:
             for label, samples in self._samples.items():
                 if samples.wanted and samples.count - samples.noted >= _NOTE_FROM + samples.noted // _NOTE_FROM:
                     samples.noted = samples.count
-                    key = _SAMPLES + label.encode()
+                    key = SAMPLES + label.encode()
                     kept = (samples.older + samples.oids)[: dictionaries.ENOUGH]
                     result[key] = sealed(META, key, b"".join(kept))
             return result
@@ -108,9 +108,13 @@ class Compressor:
     ) -> tuple[int, zstandard.ZstdCompressionDict | None]:
         if not label:
             return 0, None
-        if label in self._current:
-            number = self._current[label]
-            return number, self.lookup(number)
+        number = self._current.get(label)
+        if number is not None:
+            try:
+                return number, self.lookup(number)
+            except Corrupt:
+                # What it compressed is lost, but the label must not be: it gets another one in time.
+                del self._current[label]
         samples = self._samples.get(label)
         if samples is None:
             samples = self._samples[label] = self._remembered(label)
@@ -126,10 +130,15 @@ class Compressor:
         return -len(new), trained.dictionary
 
     def _remembered(self, label: str) -> Samples:
-        key = _SAMPLES + label.encode()
+        key = SAMPLES + label.encode()
         with self._environment.reading() as reader:
-            row = reader.get(META, key)
-            oids = unsealed(META, key, row) if row is not None else b""
+            found = reader.get(META, key)
+            row = None if found is None else bytes(found)
+        try:
+            oids = b"" if row is None else unsealed(META, key, row)
+        except Corrupt:
+            # Only a hint for training; it will be written anew.
+            oids = b""
         older = [oids[at : at + OID_BYTES] for at in range(0, len(oids), OID_BYTES)]
         return Samples(older=older, noted=len(older))
 
@@ -166,6 +175,6 @@ def enter(writer: Writer, new: Sequence[Trained]) -> list[int]:
     for number, trained in enumerate(new, start=last + 1):
         key = _NUMBER.pack(number)
         writer.put(DICTIONARIES, key, sealed(DICTIONARIES, key, trained.frame.oid + trained.label.encode()))
-        writer.delete(META, _SAMPLES + trained.label.encode())
+        writer.delete(META, SAMPLES + trained.label.encode())
         numbers.append(number)
     return numbers

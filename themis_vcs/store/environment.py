@@ -93,13 +93,13 @@ class Environment:
     def reading(self) -> Iterator[Reader]:
         """A read transaction whose values are memoryviews: copy what shall outlive it, and keep it short."""
         shared = self._usable()
-        txn = self._begin(shared)
+        reader = Reader(self._begin(shared), shared.tables)
         try:
-            yield Reader(txn, shared.tables)
+            yield reader
         except lmdb.Error as error:
             raise translate(error, self.directory) from error
         finally:
-            txn.abort()
+            reader.end()
             shared.gate.leave()
 
     def write(self, body: Callable[[Writer], T], *, room: int = 0, timeout: float = WRITE_TIMEOUT) -> T:
@@ -169,11 +169,11 @@ class Environment:
         writer = None if readonly else WriteLock(self._lock_file)
         try:
             env = self._open_lmdb(readonly, create, map_size)
+            tables = self._open_tables(env, create)
         except BaseException:
             if writer is not None:
                 writer.close()
             raise
-        tables = self._open_tables(env, create)
         return _Shared(self.directory, env, tables, readonly, map_size, writer, Gate(), os.getpid())
 
     def _open_lmdb(self, readonly: bool, create: bool, map_size: int) -> lmdb.Environment:
@@ -208,16 +208,7 @@ class Environment:
 
     def _open_tables(self, env: lmdb.Environment, create: bool) -> dict[str, lmdb._Database]:
         try:
-            # Not in a transaction of ours: py-lmdb forgets the tables of a reading one.
-            return {
-                table.name: env.open_db(
-                    table.name.encode(),
-                    create=create,
-                    dupsort=table.duplicates,
-                    dupfixed=table.duplicates,
-                )
-                for table in self._tables
-            }
+            return {table.name: _opened(env, table, create) for table in self._tables}
         except lmdb.Error as error:
             env.close()
             raise translate(error, self.directory) from error
@@ -314,12 +305,26 @@ class Environment:
             )
 
 
+def _opened(env: lmdb.Environment, table: Table, create: bool) -> lmdb._Database:
+    """Open a table, outside any transaction of ours: py-lmdb forgets what a reading one opened."""
+    while True:
+        try:
+            return env.open_db(table.name.encode(), create=create, dupsort=table.duplicates, dupfixed=table.duplicates)
+        except lmdb.MapResizedError:
+            env.set_mapsize(0)
+
+
 class Reader:
     """A transaction and its tables. Values are memoryviews that the next write, or the end, makes invalid."""
 
     def __init__(self, txn: lmdb.Transaction[memoryview], tables: dict[str, lmdb._Database]) -> None:
         self.txn = txn
         self.tables = tables
+
+    def end(self) -> None:
+        """End the transaction, and let go of it: py-lmdb keeps the reader slot as long as the object lives."""
+        self.txn.abort()
+        del self.txn
 
     def get(self, table: str, key: bytes) -> memoryview | None:
         return self.txn.get(key, db=self.tables[table])

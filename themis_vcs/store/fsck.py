@@ -23,6 +23,7 @@ Severity = Literal["damage", "warning", "note"]
 
 _RESTARTS: Final = 24
 _SHOWN_USERS: Final = 8
+_HARMLESS: Final = frozenset({"busy", "format", "hint"})
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class _Check:
         if code == "structure":
             self._structure.append(message)
         else:
-            severity: Severity = "note" if code in ("busy", "format") else "damage"
+            severity: Severity = "note" if code in _HARMLESS else "damage"
             self.report.findings.append(Finding(code, severity, message, oid, ref))
 
     def _ref(self, name: str, oid: Oid) -> None:

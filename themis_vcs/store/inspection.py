@@ -104,7 +104,8 @@ def _rows(backend: LmdbBackend, start: int, send: Send) -> None:
             try:
                 value = unsealed(table, key, row)
             except Corrupt as error:
-                send(("finding", "row", error.message, None, error.ref))
+                hint = table == compressor.META and key.startswith(compressor.SAMPLES)
+                send(("finding", "hint" if hint else "row", error.message, None, error.ref))
                 continue
             if table == lmdb.DERIVATIONS:
                 send(("needs", value, f"the derivation {key.hex()[:16]}"))

@@ -82,30 +82,28 @@ class LmdbBackend(LmdbObjects):
             raise
 
     def apply(self, batch: Batch) -> int:
-        fresh, seen = self._fresh(batch.objects)
-        frames, trained = self.compressor.compress(fresh)
+        prepared = self._prepared(batch.objects)
         rows = [
             *_rows(DERIVATIONS, batch.derivations.items()),
             *_rows(TRACKS, batch.tracks.items()),
             *_rows(LOCAL, ((key.encode(), value) for key, value in batch.local.items())),
             *((META, key, row) for key, row in self.compressor.rows().items()),
         ]
-
-        if not (fresh or rows or batch.refs):
+        if not (prepared.frames or rows or batch.refs):
             return 0
 
         def body(writer: Writer) -> tuple[int, list[int]]:
             reflog.move(writer, batch)
-            numbers = compressor.enter(writer, trained)
-            added = self._append(writer, frames, trained, numbers, recheck=writer.txn.id() != seen + 1)
+            numbers = compressor.enter(writer, prepared.trained)
+            added = self._append(writer, prepared, numbers)
             for table, key, row in rows:
                 writer.put(table, key, row)
             return added, numbers
 
-        room = sum(frame.size for frame in frames) + _ROW_ROOM * (len(rows) + len(frames))
+        room = sum(frame.size for frame in prepared.frames) + _ROW_ROOM * (len(rows) + len(prepared.frames))
         added, numbers = self.environment.write(body, room=room, timeout=self._timeout)
-        self.compressor.adopt(numbers, trained)
-        self._damaged.difference_update(entry.oid for entry in fresh)
+        self.compressor.adopt(numbers, prepared.trained)
+        self._damaged.difference_update(frame.oid for frame in prepared.frames)
         return added
 
     def derivation(self, key: bytes) -> Oid | None:
@@ -188,14 +186,20 @@ class LmdbBackend(LmdbObjects):
 
     def _all(self, table: str) -> Iterator[tuple[bytes, bytes]]:
         low: bytes | None = b""
+        count, seen = 0, set()
         while low is not None:
             with self.environment.reading() as reader:
                 cursor = reader.cursor(table)
                 found = cursor.set_range(low) if low else cursor.first()
                 rows = [(bytes(key), bytes(row)) for key, row in islice(cursor, _STEP + 1)] if found else []
+                seen.add(reader.txn.id())
+                expected = reader.entries(table)
             low = rows.pop()[0] if len(rows) > _STEP else None
+            count += len(rows)
             for key, row in rows:
                 yield key, unsealed(table, key, row)
+        if len(seen) == 1 and count != expected:
+            raise Corrupt(f"table {table} holds {expected:,} rows, and {count:,} were found")
 
 
 def _created(environment: Environment) -> None:

@@ -6,6 +6,7 @@ Each call is one short transaction, or, for an iterator, one per step; decompres
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final, TypeVar
 
@@ -23,6 +24,16 @@ _STEP: Final = 512
 _SEGMENT_STEP: Final = 32
 
 K = TypeVar("K")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Frames to append with the dictionaries they need, index rows to delete, and the transaction of the lookup."""
+
+    frames: list[Frame]
+    trained: list[Trained]
+    rows: list[bytes]
+    seen: int
 
 
 class LmdbObjects:
@@ -70,48 +81,65 @@ class LmdbObjects:
         return result
 
     def oids(self, prefix: bytes = b"") -> Iterator[Oid]:
-        low = prefix[: segments.PREFIX]
+        start = prefix[: segments.PREFIX]
+        count, seen = 0, set()
         while True:
             with self.environment.reading() as reader:
-                found, low = segments.oids(reader, prefix, low, _STEP)
+                found, start = segments.oids(reader, prefix, start, _STEP)
+                seen.add(reader.txn.id())
+                expected = reader.entries(segments.INDEX)
+            count += len(found)
             yield from found
-            if not low:
-                return
+            if not start:
+                break
+        if not prefix and len(seen) == 1 and count != expected:
+            raise Corrupt(f"the index holds {expected:,} objects, and {count:,} were found")
 
-    def _fresh(self, entries: Sequence[Entry]) -> tuple[list[Entry], int]:
-        """Return the entries to store, each oid once, and the transaction in which they were looked up."""
+    def _prepared(self, entries: Sequence[Entry]) -> Prepared:
         unique = {entry.oid: entry for entry in entries}
         with self.environment.reading() as reader:
             finder = Finder(reader)
             find, damaged = finder.find, self._damaged
             fresh = [entry for oid, entry in unique.items() if find(oid) is None or oid in damaged]
             damaged.update(finder.doubtful)
-            return fresh, reader.txn.id()
+            seen = reader.txn.id()
+        rows = [row for entry in fresh if entry.oid in damaged for row in self._unsound(entry.oid)]
+        frames, trained = self.compressor.compress(fresh)
+        return Prepared(frames, trained, rows, seen)
 
-    def _append(
-        self,
-        writer: Writer,
-        frames: list[Frame],
-        trained: list[Trained],
-        numbers: list[int],
-        *,
-        recheck: bool,
-    ) -> int:
-        if recheck:
-            finder = Finder(writer)
+    def _append(self, writer: Writer, prepared: Prepared, numbers: list[int]) -> int:
+        """Write what was prepared, but for objects that another writer has stored meanwhile; return how many."""
+        frames = prepared.frames
+        finder = Finder(writer)
+        if writer.txn.id() != prepared.seen + 1:
             frames = [frame for frame in frames if frame.oid in self._damaged or finder.find(frame.oid) is None]
-        for frame in frames:
-            if frame.oid in self._damaged:
-                segments.forget(writer, frame.oid)
-        if trained:
+        segments.forget(writer, prepared.rows)
+        new = [item.frame for item in prepared.trained if finder.find(item.frame.oid) is None]
+        if new:
+            segments.append(writer, new)
+        if numbers:
             frames = [
                 frame._replace(dictionary=numbers[-frame.dictionary - 1]) if frame.dictionary < 0 else frame
                 for frame in frames
             ]
-            segments.append(writer, [item.frame for item in trained])
         if frames:
             segments.append(writer, frames)
         return len(frames)
+
+    def _unsound(self, oid: Oid) -> list[bytes]:
+        """Return the index rows that look like this object's and lead to no sound frame of another one."""
+        with self.environment.reading() as reader:
+            places = Finder(reader).candidates(oid)
+        return [segments.row_of(oid, place) for place in places if not self._leads_elsewhere(oid, place)]
+
+    def _leads_elsewhere(self, oid: Oid, place: Location) -> bool:
+        try:
+            with self.environment.reading() as reader:
+                frame = Finder(reader).frame(place)
+            payload_of(frame, self.compressor.lookup)
+        except Corrupt:
+            return False
+        return frame.oid != oid
 
     def _frames(self, reader: Reader, oids: Sequence[Oid]) -> dict[Oid, tuple[Frame | None, Sequence[Location]]]:
         """Return for each oid its frame, or None and the places where it might have been."""
@@ -136,19 +164,10 @@ class LmdbObjects:
         except ThemisError:
             self._damaged.add(oid)
             raise
-        for location in candidates:
-            self._check_neighbour(oid, location)
-        raise ObjectNotFound(oid)
-
-    def _check_neighbour(self, oid: Oid, location: Location) -> None:
-        """Tell an object whose oid begins in the same way from the wanted one with a damaged header."""
-        try:
-            with self.environment.reading() as reader:
-                frame = Finder(reader).frame(location)
-            payload_of(frame, self.compressor.lookup)
-        except Corrupt as error:
-            self._damaged.add(oid)
-            raise Corrupt(f"object {oid.hex()} is damaged: {error}", oid=oid) from error
+        if all(self._leads_elsewhere(oid, place) for place in candidates):
+            raise ObjectNotFound(oid)
+        self._damaged.add(oid)
+        raise Corrupt(f"object {oid.hex()} is damaged: the index knows it, and its frame does not", oid=oid)
 
 
 def steps(items: Iterable[K], size: int = 8 * _STEP) -> Iterator[list[K]]:

@@ -6,7 +6,7 @@ The layout is STORE-12, STORE-13 and STORE-22. Nothing here decompresses or hash
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 from themis_vcs.errors import Corrupt
@@ -187,16 +187,11 @@ def append(writer: Writer, new: Sequence[Frame]) -> None:
     writer.cursor(INDEX).putmulti(entries)
 
 
-def forget(writer: Writer, oid: Oid) -> None:
-    """Delete the index rows of an object whose frame is damaged, so that it is stored anew."""
-    finder = Finder(writer)
+def forget(writer: Writer, rows_to_delete: Iterable[bytes]) -> None:
+    """Delete index rows, so that what they lead to is stored anew."""
     cursor = writer.cursor(INDEX)
-    for row in list(rows(cursor, oid[:PREFIX])):
-        try:
-            other = finder.frame(location_of(row)).oid
-        except Corrupt:
-            other = b""
-        if (other == oid or other[:PREFIX] != row[:PREFIX]) and cursor.set_key_dup(INDEX_KEY, row):
+    for row in rows_to_delete:
+        if cursor.set_key_dup(INDEX_KEY, row):
             cursor.delete()
 
 

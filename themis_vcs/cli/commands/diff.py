@@ -10,7 +10,7 @@ import click
 
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.options import json_option
-from themis_vcs.cli.output import Output, Part, bold, colored, dim
+from themis_vcs.cli.output import Output, Part, bold, clip, colored, dim
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.wording import change_lines, entries, number, short, status_color, surroundings_lines
 
@@ -121,10 +121,6 @@ def _flip(flip: Flip) -> list[Part]:
 
 
 def _step(step: ChangedStep, width: int) -> list[Part]:
-    room = max(12, (width - len(step.key) - 7) // 2)
-    old, new = (_cut("none" if text is None else text, room) for text in (step.old, step.new))
+    room = (width - len(step.key) - 7) // 2
+    old, new = (clip("none" if text is None else text, room) for text in (step.old, step.new))
     return [step.key, "  ", old, " → ", new]
-
-
-def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else text[: room - 1] + "…"

@@ -9,7 +9,7 @@ import click
 
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.options import json_option, settings_option
-from themis_vcs.cli.output import Output, bold, colored, dim, to_json
+from themis_vcs.cli.output import Output, bold, clip, colored, dim, to_json
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.wording import short
 from themis_vcs.errors import UsageError
@@ -137,18 +137,18 @@ def _print(output: Output, receipt: Receipt) -> None:
         "params       ",
         short(receipt.params_oid),
         "  ",
-        _cut(to_json(receipt.params, pretty=False), output.width - 28),
+        clip(to_json(receipt.params, pretty=False), output.width - 28),
     )
     for each in receipt.inputs:
         output.line(
             "input        ",
             short(each.oid),
             f"  {each.name}  ",
-            _cut(each.excerpt, output.width - 30 - len(each.name)),
+            clip(each.excerpt, output.width - 30 - len(each.name)),
         )
     output.line("seed         ", "none" if receipt.seed is None else str(receipt.seed))
     if receipt.value_oid is not None:
-        output.line("value        ", short(receipt.value_oid), "  ", _cut(str(receipt.excerpt), output.width - 28))
+        output.line("value        ", short(receipt.value_oid), "  ", clip(str(receipt.excerpt), output.width - 28))
     if receipt.error is not None:
         output.line("failed       ", colored(receipt.error.category, "red"), f"  {receipt.error.type}")
         output.block(receipt.error.message, "             ")
@@ -172,7 +172,3 @@ def _print_verdict(output: Output, verdict: dict[str, Any]) -> None:
         output.line("  ", bold(f"{step['stage']}/{step['key']}"), f"  {step['track']}")
         for reason in step["reasons"]:
             output.line("    ", *reason_line(reason))
-
-
-def _cut(text: str, room: int) -> str:
-    return text if len(text) <= max(room, 10) else text[: max(room, 10) - 1] + "…"

@@ -9,7 +9,7 @@ import click
 
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.options import json_option
-from themis_vcs.cli.output import Output, Part, colored
+from themis_vcs.cli.output import Output, Part, clip, colored, columns
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.wording import local, short, status_color
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from themis_vcs.analysis.listing import StepRow
     from themis_vcs.analysis.lookup import Located
     from themis_vcs.analysis.reading import Reader
-
-_MIN_EXCERPT = 20
 
 
 @click.command(
@@ -119,13 +117,7 @@ def _print_steps(output: Output, rows: Iterator[StepRow], as_json: bool) -> None
         if as_json:
             output.json_line(row)
             continue
-        room = max(_MIN_EXCERPT, output.width - len(row.key) - len(row.track) - 6)
         said = row.excerpt if row.outcome == "ok" else f"{row.outcome} {row.excerpt}".rstrip()
-        said = said if len(said) <= room else said[: room - 1] + "…"
-        output.line(
-            row.key,
-            "  ",
-            row.track,
-            "  ",
-            colored(said, colors[row.outcome]) if row.outcome in colors else said,
-        )
+        said = clip(said, output.width - columns(row.key) - columns(row.track) - 4)
+        shown = colored(said, colors[row.outcome]) if row.outcome in colors else said
+        output.line(row.key, "  ", row.track, "  ", shown)

@@ -141,6 +141,7 @@ def _replay_stored(session: Session, revision: str | None, options: dict[str, An
         "retry": options["retry"],
         "runtime": with_concurrency(RuntimeConfig(), options["concurrency"]),
     }
+    session.import_from_here()
     with session.reading() if options["dry_run"] else session.writing() as repository:
         named = session.revision(repository, revision)
         return _finish(

@@ -29,8 +29,9 @@ from themis_vcs.cli.session import Session
 def command(session: Session, /, revision: str | None, **options: Any) -> int:
     """Bring the stages of the stored run REV up to date, with the components that it was begun with.
 
-    The components are made again from what the run recorded; one whose code has changed since is refused. The
-    cases are those that the run stored. Exit status 3 says that some cases failed.
+    The components are made again from what the run recorded, their modules being looked for from the working directory
+    on; one whose code has changed since is refused. The cases are those that the run stored. Exit status 3 says that
+    some cases failed.
     """
     from themis_vcs.cli.execution import carry_out, show_plan
     from themis_vcs.pipeline.config import RuntimeConfig
@@ -47,6 +48,7 @@ def command(session: Session, /, revision: str | None, **options: Any) -> int:
         from themis_vcs.model.refname import check
 
         check(f"names/{options['name']}")
+    session.import_from_here()
     with session.reading() if options["dry_run"] else session.writing() as repository:
         named = session.revision(repository, revision)
         if options["dry_run"]:

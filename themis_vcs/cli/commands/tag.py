@@ -73,8 +73,9 @@ def _give(session: Session, name: str, revision: str | None, message: str) -> No
         if repository.ref(ref) is not None:
             raise UsageError(f"tag {name} exists", hint=f"`themis tag -d {name}` takes it away")
         target = resolve(repository, session.revision(repository, revision))
-        tag = repository.put(Tag(name=name, target=target, message=message, time=time.time_ns(), who=who()))
-        repository.commit([RefUpdate(ref, tag, None)], message=f"tag {name}")
+        person = who()
+        tag = repository.put(Tag(name=name, target=target, message=message, time=time.time_ns(), who=person))
+        repository.commit([RefUpdate(ref, tag, None)], message=f"tag {name}", who=person)
     session.output.line(f"{name} is now {short(target.hex())}")
 
 

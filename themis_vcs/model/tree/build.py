@@ -41,9 +41,7 @@ def check_key(key: str) -> None:
 def check_oid(key: str, oid: Oid) -> None:
     """Refuse what is not an oid, naming the key that it was meant for."""
     if type(oid) is not bytes or len(oid) != OID_BYTES:
-        raise DataError(
-            f"tree key {key!r:.100} maps to {oid!r:.100}, which is not an oid of {OID_BYTES} bytes"
-        )
+        raise DataError(f"tree key {key!r:.100} maps to {oid!r:.100}, which is not an oid of {OID_BYTES} bytes")
 
 
 def _check(pairs: list[tuple[str, Oid]]) -> None:

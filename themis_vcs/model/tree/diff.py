@@ -45,9 +45,7 @@ class _Side:
     def descend(self, level: int) -> None:
         """Go from the nodes one level above to their children; a tree that is not so high stays."""
         if self.level > level:
-            self.nodes = {
-                oid: key for node in self.loaded() for key, oid in zip(node.keys, oids_of(node), strict=True)
-            }
+            self.nodes = {oid: key for node in self.loaded() for key, oid in zip(node.keys, oids_of(node), strict=True)}
             self.level = level
 
     def loaded(self) -> Iterator[TreeNode]:

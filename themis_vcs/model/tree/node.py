@@ -101,9 +101,7 @@ def load_child(load: Load, oid: Oid, level: int, last_key: str) -> TreeNode:
     """Return the node at `level` that its parent enters under `last_key`; Corrupt if it is not (TREE-10)."""
     node = load(oid)
     if node.level != level or node.keys[-1:] != [last_key]:
-        raise Corrupt(
-            f"tree node {oid.hex()} is not what its parent says: its level or its last key differ", oid=oid
-        )
+        raise Corrupt(f"tree node {oid.hex()} is not what its parent says: its level or its last key differ", oid=oid)
     return node
 
 

@@ -142,9 +142,5 @@ def _finish(old: _OldTree, row: list[Entry], nodes: dict[Oid, bytes]) -> Built:
         while node.level and len(node.keys) == 1:
             nodes.pop(root, None)
             root = node.oids
-            node = (
-                objects.load(nodes[root], TreeNode)
-                if root in nodes
-                else old.node(root, node.level - 1, last_key)
-            )
+            node = objects.load(nodes[root], TreeNode) if root in nodes else old.node(root, node.level - 1, last_key)
     return Built(root, {oid: payload for oid, payload in nodes.items() if oid not in old.loaded})

@@ -1,0 +1,60 @@
+"""Ctrl-C during a run, once or by an impatient person: what was finished is kept, the store is sound, the next run goes on."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support import killing, scripted
+from tests.support.killing import FULL, Judge, Tally, Trial
+
+TRIALS = 40 if FULL else 5
+PAUSE = 0.01
+
+
+def _interrupted(place: Path, times: int, draw: random.Random, judge: Judge) -> Trial:
+    with killing.running(place, PAUSE) as program:
+        program.enter(draw.randint(3, judge.transactions - 1))
+        for _ in range(times):
+            time.sleep(draw.uniform(0, 0.02))
+            program.process.send_signal(signal.SIGINT)
+        return program.end()
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_interrupts_at_random(times: int, tmp_path: Path, judge: Judge) -> None:
+    tally = Tally(f"SIGINT at random, {times} in a row")
+    draw = random.Random(20261125 + times)
+    for number in range(TRIALS):
+        trial = _interrupted(tmp_path / "run", times, draw, judge)
+        record = trial.record
+        problems = judge.problems(trial)
+        if times == 1:
+            lost = set(record.built) - set(record.steps.values())
+            problems += [f"finished and not kept: {step}" for step in lost]
+        if not record.done and not record.raised.startswith("KeyboardInterrupt"):
+            problems.append(f"ended by {record.raised}")
+        tally.add(f"trial {number}", problems, "after the end" if record.done else "interrupted")
+        trial.clear()
+    text = tally.report()
+    assert tally.failures == [], text
+
+
+@pytest.mark.parametrize("component", ["parser", "equal"])
+def test_calls_of_plain_components_that_have_returned_are_kept(component: str, tmp_path: Path, judge: Judge) -> None:
+    with killing.running(tmp_path / "run", 0.2) as program:
+        called = 0
+        while called < 10:
+            called = sum(name == component for name, _ in program.trial.record.calls)
+            time.sleep(0.01)
+        program.process.send_signal(signal.SIGINT)
+        trial = program.end()
+    record = trial.record
+    called = sum(name == component for name, _ in record.calls)
+    assert called < scripted.CASES, "it was interrupted too late"
+    assert sum(name == component for name, _ in record.steps.values()) >= called - 1
+    assert judge.problems(trial) == []

@@ -1,0 +1,62 @@
+"""kill -9 during a run: what was acknowledged is there, the store is sound, the next run repeats only what was in flight."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from tests.support import killing
+from tests.support.killing import FULL, Judge, Tally, needs_strace
+
+KILLS = 100 if FULL else 12
+POINTS = 24
+LIVES = 200 if FULL else 30
+PAUSE = 0.004
+TARGETED = 0.8
+BETWEEN = 0.05
+
+
+def test_kill_at_random(tmp_path: Path, judge: Judge) -> None:
+    tally = Tally("kill -9 at random")
+    draw = random.Random(20261123)
+    for number in range(KILLS):
+        transaction = 1 + number * judge.transactions // KILLS
+        targeted = draw.random() < TARGETED
+        delay = draw.uniform(0, 0.8 * judge.transaction if targeted else BETWEEN)
+        trial = killing.kill(tmp_path / "kill", transaction, delay, PAUSE)
+        record = trial.record
+        kind = "after the end" if record.done else "inside a transaction" if record.inside else "outside"
+        tally.add(f"{delay * 1e3:.1f} ms into transaction {transaction}", judge.problems(trial), kind)
+        trial.clear()
+    text = tally.report()
+    assert tally.failures == [], text
+    assert tally.counts["inside a transaction"] >= KILLS / (2 if FULL else 4), text
+
+
+def test_a_run_that_is_killed_again_and_again_gets_done(tmp_path: Path, judge: Judge) -> None:
+    tally = Tally("kill -9 of one run, again and again")
+    draw = random.Random(20261124)
+    while tally.tried < LIVES:
+        trial = killing.kill(tmp_path / "kill", draw.randint(1, 4), draw.uniform(0, judge.transaction), PAUSE)
+        record = trial.record
+        tally.add(f"life {tally.tried + 1}", [f"called again although acknowledged: {step}" for step in record.repeated])
+        if record.done:
+            break
+    text = tally.report()
+    assert tally.failures == [], text
+    assert judge.problems(trial) == [], text
+
+
+@needs_strace
+def test_kill_at_every_write_and_sync(tmp_path: Path, judge: Judge) -> None:
+    tally = Tally("kill -9 at every write and sync call")
+    for point in killing.sample(killing.points(tmp_path / "trace"), POINTS):
+        trial = killing.run(tmp_path / "kill", *killing.strace(point, "signal=KILL"))
+        kinds = ["killed" if trial.status == -9 else "not reached"]
+        if trial.record.inside:
+            kinds.append("inside a transaction")
+        tally.add(str(point), judge.problems(trial), *kinds)
+        trial.clear()
+    text = tally.report()
+    assert tally.failures == [], text
+    assert tally.counts["killed"] == tally.tried, text

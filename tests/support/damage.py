@@ -1,0 +1,151 @@
+"""Damaging a store file, and reading all of a store in a process that may die of it."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import pickle
+import random
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from themis_vcs.errors import ThemisError
+from themis_vcs.model.oid import Oid
+from themis_vcs.store import segments
+from themis_vcs.store.environment import Writer
+from themis_vcs.store.lmdb import LmdbBackend
+from themis_vcs.store.repository import Repository
+
+PAGE = 4096
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a full read gave: an answer per question, or the signal that ended it."""
+
+    answers: dict[str, object]
+    signal: int = 0
+
+
+def questions(repository: Repository, oids: Iterable[Oid], names: Iterable[str]) -> dict[str, Callable[[], object]]:
+    """Every read of a store that a command makes, by a name of its own."""
+    backend, known = repository.backend, set(oids)
+    asked: dict[str, Callable[[], object]] = {
+        "refs": lambda: list(repository.refs()),
+        "derivations": lambda: list(backend.derivations()),
+        "tracks": lambda: list(backend.tracks()),
+        "local": lambda: repository.local("run"),
+        "oids": lambda: _named(repository, known),
+        "everything": lambda: sorted(backend.everything()),
+    }
+    for name in names:
+        asked[f"ref {name}"] = lambda name=name: repository.ref(name)  # type: ignore[misc]
+        asked[f"reflog {name}"] = lambda name=name: repository.reflog(name)  # type: ignore[misc]
+    for oid in known:
+        asked[f"object {oid.hex()}"] = lambda oid=oid: repository.read(oid)  # type: ignore[misc]
+    return asked
+
+
+def _named(repository: Repository, known: set[Oid]) -> list[Oid]:
+    """All oids. One that was not stored is a name in a damaged frame, and reading it must say so."""
+    found = sorted(repository.backend.oids())
+    for oid in found:
+        if oid not in known:
+            repository.read(oid)
+    return found
+
+
+def read_all(path: Path, oids: Iterable[Oid], names: Iterable[str]) -> Read:
+    """Read everything in a child process; an error counts as its code."""
+    receive, send = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(receive)
+        faulthandler.disable()
+        try:
+            with os.fdopen(send, "wb") as stream:
+                pickle.dump(_answers(path, oids, names), stream)
+        finally:
+            os._exit(0)
+    os.close(send)
+    with os.fdopen(receive, "rb") as stream:
+        data = stream.read()
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return Read({}, -code) if code < 0 else Read(pickle.loads(data))
+
+
+def _answers(path: Path, oids: Iterable[Oid], names: Iterable[str]) -> dict[str, object]:
+    try:
+        repository = Repository.open(path, readonly=True)
+    except ThemisError as error:
+        return {"open": f"error: {error.code}"}
+    answers: dict[str, object] = {}
+    for question, answer in questions(repository, oids, names).items():
+        try:
+            answers[question] = answer()
+        except ThemisError as error:
+            answers[question] = f"error: {error.code}"
+    return answers
+
+
+def damage_frame(repository: Repository, oid: Oid, offset: int = 60) -> None:
+    """Flip a bit of an object's frame, at an offset from where it begins, through LMDB."""
+    backend = repository.backend
+    assert isinstance(backend, LmdbBackend)
+
+    def write(writer: Writer) -> None:
+        place = segments.Finder(writer).find(oid)
+        assert place is not None
+        key = place[0].to_bytes(4, "big")
+        content = bytearray(bytes(writer.get(segments.SEGMENTS, key) or b""))
+        content[place[1] + offset] ^= 1
+        writer.put(segments.SEGMENTS, key, bytes(content))
+
+    backend.environment.write(write)
+
+
+def copy_of(store: Path, target: Path) -> Path:
+    """Copy a store that nobody has open, without LMDB's lock file."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(store, target, ignore=shutil.ignore_patterns("lock.mdb"))
+    return target
+
+
+def flip(data: Path, draw: random.Random) -> str:
+    """Flip one bit."""
+    content = bytearray(data.read_bytes())
+    place, bit = draw.randrange(len(content)), draw.randrange(8)
+    content[place] ^= 1 << bit
+    data.write_bytes(content)
+    return f"bit {bit} of byte {place} (page {place // PAGE} + {place % PAGE})"
+
+
+def flip_header(data: Path, draw: random.Random) -> str:
+    """Flip one bit among the first bytes of a page, where its structure is."""
+    content = bytearray(data.read_bytes())
+    place = draw.randrange(len(content) // PAGE) * PAGE + draw.randrange(64)
+    bit = draw.randrange(8)
+    content[place] ^= 1 << bit
+    data.write_bytes(content)
+    return f"bit {bit} of byte {place} (page {place // PAGE} + {place % PAGE})"
+
+
+def zero_page(data: Path, draw: random.Random) -> str:
+    """Overwrite one page with zeros."""
+    content = bytearray(data.read_bytes())
+    page = draw.randrange(len(content) // PAGE)
+    content[page * PAGE : (page + 1) * PAGE] = bytes(PAGE)
+    data.write_bytes(content)
+    return f"page {page} zeroed"
+
+
+def cut(data: Path, draw: random.Random) -> str:
+    """Cut the file short."""
+    size = draw.randrange(data.stat().st_size)
+    os.truncate(data, size)
+    return f"cut to {size}"
+
+
+KINDS = {"flip": flip, "flip in a header": flip_header, "zeroed page": zero_page, "cut": cut}
