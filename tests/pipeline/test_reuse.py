@@ -164,3 +164,12 @@ def test_judges_asked_by_a_plain_run_once_only(store: RunStore, counted: Counter
     experiment(judge=judge).run(store=store)
     experiment(judge=judge).run(store=store)
     assert counted["judge"] == 6
+
+
+def test_async_parsers_and_metrics_are_awaited(store: RunStore) -> None:
+    class Later(AfterEquals):
+        async def parse(self, candidate: object, ctx: object) -> object:
+            return super().parse(candidate, ctx)  # type: ignore[arg-type]
+
+    result = experiment(2, parser=Later(), metrics=[Equal()]).run(store=store)
+    assert result.metrics["test/equal"].mean == 1.0

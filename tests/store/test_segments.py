@@ -103,7 +103,7 @@ def test_an_index_row_that_leads_nowhere_is_damage_of_its_object(backend: LmdbBa
     backend.apply(Batch(objects=[other]))
 
     def write(writer: Writer) -> None:
-        segments.forget(writer, segments.rows(writer.cursor(segments.INDEX), victim.oid[:8]))
+        segments.forget(writer, list(segments.rows(writer.cursor(segments.INDEX), victim.oid[:8])))
         row = segments.row_of(victim.oid, (9, 0))
         writer.cursor(segments.INDEX).putmulti([(segments.INDEX_KEY, row)])
 

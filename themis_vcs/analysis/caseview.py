@@ -26,9 +26,7 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def case_view(reader: Reader, found: Located, case: str) -> CaseView:
-    """Everything that a run holds of one case; `case` as `find_case` takes it. NotFound if it is not in the
-    run.
-    """
+    """Everything that a run holds of one case; `case` as `find_case` takes it. NotFound if it is not in the run."""
     key, _ = find_case(reader, found.snapshot.identity, case)
     dataset_id, case_id, _ = split_key(key)
     oid = reader.find(found.snapshot.identity.cases, key)

@@ -73,9 +73,7 @@ class ChangedStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that differs. `flipped` has the largest differences first; `steps` all other values, by
-    stage.
-    """
+    """Everything that differs. `flipped` has the largest differences first; `steps` all other values, by stage."""
 
     old: Side
     new: Side

@@ -12,9 +12,7 @@ Kind = Literal["added", "removed", "changed"]
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One field that differs. `old` is None where it was added, `new` where it was removed; `kind` says
-    which.
-    """
+    """One field that differs. `old` is None where it was added, `new` where it was removed; `kind` says which."""
 
     path: str
     kind: Kind

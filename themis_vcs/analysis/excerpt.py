@@ -1,6 +1,4 @@
-"""Values in one short line, for tables and reasons. Not responsible for what a terminal may do with the
-characters.
-"""
+"""Values in one short line, for tables and reasons. Not responsible for what a terminal may do with the characters."""
 
 from __future__ import annotations
 

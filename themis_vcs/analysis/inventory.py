@@ -18,9 +18,7 @@ class KindCount(msgspec.Struct, frozen=True):
 
 
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
-    """A store counted. `file_bytes` are on disk, `free_bytes` of them unused; `ratio` is used bytes per
-    payload byte.
-    """
+    """A store counted. Of `file_bytes` on disk `free_bytes` are unused; `ratio` is used bytes per payload byte."""
 
     kinds: dict[str, KindCount]
     objects: int

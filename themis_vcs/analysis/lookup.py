@@ -24,9 +24,7 @@ _INDEX = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 @dataclass(frozen=True)
 class Located:
-    """A run with its oid and snapshot, and which `stage` and `case` of it were asked for; the case is as it
-    was typed.
-    """
+    """A run with its oid and snapshot, and the `stage` and `case` of it that were asked for, as they were typed."""
 
     oid: Oid
     run: Run
@@ -52,9 +50,7 @@ def stages_of(repository: Repository, run: Run) -> dict[str, Stage]:
 
 
 def stage_of(repository: Repository, run: Run, name: str) -> Stage:
-    """One stage of a run. UsageError if there is no stage of that name, NotFound if the run did not get
-    there.
-    """
+    """One stage of a run. UsageError if there is no stage of that name, NotFound if the run did not get there."""
     stages = stages_of(repository, run)
     if name in stages:
         return stages[name]
@@ -80,8 +76,7 @@ def tracks_of(stage: Stage, wanted: str | None = None) -> list[Track]:
 def find_case(reader: Reader, identity: Identity, text: str) -> tuple[str, int | None]:
     """The key of a case of a run, and the index of a sample or draw if `text` ends in one.
 
-    `text` is a key as listings print it, DATASET/CASE with the ids as they are, or a case id that only one
-    dataset has.
+    `text` is a key as listings print it, DATASET/CASE with the ids as they are, or a case id that only one dataset has.
     """
     head, _, tail = text.rpartition("/")
     spelled = [(text, None)] if not head or not _INDEX.fullmatch(tail) else [(text, None), (head, int(tail))]

@@ -1,6 +1,4 @@
-"""Why a step would be executed: the comparison of what is wanted with the step on record, key field by key
-field.
-"""
+"""Why a step would be executed: the comparison of what is wanted with the step on record, key field by key field."""
 
 from __future__ import annotations
 
@@ -26,8 +24,8 @@ _LOOKED_BACK = 100
 class Reason(msgspec.Struct, frozen=True):
     """One field of a derivation key that is not as it was, or another cause. `old` and `new` are in short.
 
-    `kind` is one of "new case", "new sample", "new component", "not run before", "failed before", "input
-    changed", "code changed", "options changed", "params changed", "seed changed", "forced".
+    `kind` is one of "new case", "new sample", "new component", "not run before", "failed before", "input changed",
+    "code changed", "options changed", "params changed", "seed changed", "forced".
     """
 
     kind: str
@@ -38,9 +36,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """A step that would be executed, with all that goes into its key. `options` are those of each component
-    by id.
-    """
+    """A step that would be executed, with all that goes into its key. `options` are those of each component by id."""
 
     key: str
     case: str
@@ -56,8 +52,8 @@ class Wanted:
 class Record:
     """What a line of runs has of one track, and the cases it was made for.
 
-    `track` is None where the stage has no such track, and `reached` false where no run came to the stage. `options`
-    are those of the stage's components by id.
+    `track` is None where the stage has no such track, and `reached` false where no run came to the stage. `options` are
+    those of the stage's components by id.
     """
 
     track: Track | None

@@ -37,9 +37,7 @@ class Use(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """A step with everything that is in its derivation key, what came of it, and who used that. Oids are in
-    hex.
-    """
+    """A step with everything that is in its derivation key, what came of it, and who used that. Oids are in hex."""
 
     stage: str
     track: str

@@ -1,6 +1,4 @@
-"""Where every name of a store stands. Reads run objects only, so it costs the same however large the runs
-are.
-"""
+"""Where every name of a store stands. Reads run objects only, so it costs the same however large the runs are."""
 
 from __future__ import annotations
 
@@ -15,9 +13,7 @@ from themis_vcs.store.repository import Repository
 
 
 class NameStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A name and the run at its head. `failed` has the stages in which steps failed; `code` the git state, if
-    any.
-    """
+    """A name and the run at its head. `failed` has the stages in which steps failed; `code` the git state, if any."""
 
     name: str
     oid: str

@@ -17,8 +17,7 @@ Outcome = Literal["ok", "failed", "blocked"]
 class StepView(msgspec.Struct, frozen=True, kw_only=True):
     """One step of one track. `key` is the case's, with the index of the sample or draw where there are such.
 
-    `step` and `value_oid` are oids in hex. A step that has neither value nor error was blocked by a failure
-    upstream.
+    `step` and `value_oid` are oids in hex. A step that has neither value nor error was blocked by a failure upstream.
     """
 
     stage: str

@@ -24,9 +24,7 @@ class Work(msgspec.Struct, frozen=True):
 
 
 class TrackSummary(msgspec.Struct, frozen=True):
-    """One component of a stage: of how many steps it has values, how many failed, how many wait for a failed
-    input.
-    """
+    """One component of a stage: of how many steps it has values, how many failed, how many wait for a failed input."""
 
     stage: str
     track: str

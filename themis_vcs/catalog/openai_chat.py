@@ -44,7 +44,7 @@ class OpenAIChat(Builtin, frozen=True):
     `base_url` ends before "/chat/completions". `api_key` is a reference: {"env": "NAME"}, {"file": "PATH"} or
     {"command": "PROGRAM ARGUMENTS"}. Options that are not set are not sent. `seed` says whether the seed of the
     sample is sent. `json_schema` asks for an answer that meets it; `response_format` is sent as it is. `extra_body`
-    is laid over the request; a null in it takes a field out. `proxy` is used instead of the environment's. The other
+    is laid over the request; a null in it takes a field out. The environment's proxy is not used. The other
     options are seconds and bytes.
     """
 

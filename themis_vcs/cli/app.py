@@ -62,11 +62,10 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 def app() -> None:
     """Evaluate language models, store what every stage produced, and rebuild only what changed.
 
-    An experiment is generate, reduce, parse, score and judge over the cases of one or more datasets. What a
-    stage produced for a case is stored under the hash of all that it depends on, so nothing is computed
-    twice. A line of runs has a name, like a branch. A revision names a run or a part of it: NAME, NAME@{1}
-    (where it was before), NAME~2 (its parent's parent), a tag, the beginning of a run id, REV:STAGE,
-    REV:STAGE/DATASET/CASE.
+    An experiment is generate, reduce, parse, score and judge over the cases of one or more datasets. What a stage
+    produced for a case is stored under the hash of all that it depends on, so nothing is computed twice. A line of runs
+    has a name, like a branch. A revision names a run or a part of it: NAME, NAME@{1} (where it was before), NAME~2 (its
+    parent's parent), a tag, the beginning of a run id, REV:STAGE, REV:STAGE/DATASET/CASE.
     """
 
 

@@ -1,10 +1,7 @@
-"""The building blocks of commands: help that ends with examples, options that many share, commands loaded
-when called.
-"""
+"""What commands are made of: help that ends with examples, global options, modules that are loaded when called."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -73,6 +70,8 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does it; an unknown name gets the nearest one as a hint."""
         if args[0] not in self.lazy and not args[0].startswith("-"):
+            import difflib
+
             near = difflib.get_close_matches(args[0], self.lazy, n=2, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else "`themis --help` lists the commands"
             raise UsageError(f"no such command: {args[0]}", hint=hint)

@@ -1,6 +1,4 @@
-"""Carrying out a run for the command line: progress while it goes, then its result as text or JSON, then the
-status.
-"""
+"""Carrying out a run for the command line: progress while it goes, then its result as text or JSON, then the status."""
 
 from __future__ import annotations
 

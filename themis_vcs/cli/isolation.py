@@ -16,9 +16,7 @@ _FORWARDED = (signal.SIGTERM, signal.SIGHUP)
 
 
 def in_child(body: Callable[[], Any], output: Output) -> int:
-    """Run `body` in a forked child and return its exit status; death by a signal of damage is reported as
-    Corrupt.
-    """
+    """Run `body` in a forked child and return its exit status; death by a signal of damage is reported as Corrupt."""
     output.flush()
     child = os.fork()
     if child == 0:

@@ -1,7 +1,7 @@
 """The only module that writes to stdout and stderr: text made harmless, colours, tables, JSON, the live line.
 
-Whatever is printed may have been written by a model, a dataset or a component. Every character that is not
-printable is escaped, save newlines and tabs in a block of text; colours are added afterwards, and only here.
+Whatever is printed may have been written by a model, a dataset or a component. Every character that is not printable is
+escaped, save newlines and tabs in a block of text; colours are added afterwards, and only here.
 """
 
 from __future__ import annotations
@@ -85,8 +85,7 @@ def _escaped(character: str) -> str:
 
 
 def to_json(value: Any, *, pretty: bool = True) -> str:
-    """A value as JSON whose strings hold only printable characters; the others stand there as JSON's own
-    escapes.
+    """A value as JSON whose strings hold only printable characters; the others stand there as JSON's own escapes.
 
     Bytes become base64, and a number that is not finite null.
     """
@@ -140,9 +139,7 @@ class Output:
         self._write(self.stdout, "".join(f"{indent}{line}\n" for line in safe(text).split("\n")))
 
     def table(self, rows: Sequence[Sequence[Part]], right: Iterable[int] = (), indent: str = "") -> None:
-        """Rows in columns two spaces apart; the columns in `right` are flushed right. The first row is the
-        heading.
-        """
+        """Rows in columns two spaces apart; the columns in `right` are flushed right. The first row is the heading."""
         flushed = frozenset(right)
         widths = [max(columns(inline(_text(cell))) for cell in column) for column in zip(*rows, strict=True)]
         for number, row in enumerate(rows):
@@ -192,9 +189,7 @@ class Output:
         self._write(self.stderr, to_json(plain, pretty=False) + "\n")
 
     def live(self) -> LiveLine | None:
-        """A line on stderr that is written again and again; None unless stderr is a terminal that can do
-        that.
-        """
+        """A line on stderr that is written again and again; None unless stderr is a terminal that can do that."""
         dumb = self._environ.get("TERM", "") in ("", "dumb")
         return None if dumb or not self.stderr.isatty() else LiveLine(self)
 

@@ -1,6 +1,4 @@
-"""The live line of a run: per stage what is done, reused and failed, how fast it goes, and how long it will
-take.
-"""
+"""The live line of a run: per stage what is done, reused and failed, how fast it goes, and how long it will take."""
 
 from __future__ import annotations
 

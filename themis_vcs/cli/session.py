@@ -35,9 +35,7 @@ class Session:
         self.output.color = color
 
     def directory(self, start: Path | None = None) -> Path:
-        """The store's directory: `--store`, else THEMIS_DIR, else found from `start` upwards. NoStore if
-        none.
-        """
+        """The store's directory: `--store`, else THEMIS_DIR, else found from `start` upwards. NoStore if none."""
         from themis_vcs.store.discovery import find
 
         return self.store if self.store is not None else find(start or Path.cwd())

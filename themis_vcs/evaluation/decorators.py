@@ -5,11 +5,12 @@ called like the function, pickled by name and named in a configuration as "packa
 function may leave out trailing parameters of its role's method, and may return a bare value where the role
 has an obvious result for it:
 
-    @generator    (case, ctx)           anything -> GenerationResult(final_output=...) @selector
-    (candidates, ctx)     a list or tuple of candidates @reducer      (candidates, ctx)     anything ->
-    ReducedCandidate(final_output=..., sources: all candidates) @parser       (candidate, ctx)      anything
-    -> ParsedOutput(value=...) @metric       (parsed, case, ctx)   bool or number -> Score @judge_model
-    (prompt, *, seed, schema, call)   text -> JudgeResponse
+    @generator    (case, ctx)                      anything -> GenerationResult(final_output=...)
+    @selector     (candidates, ctx)                a list or tuple of candidates
+    @reducer      (candidates, ctx)                anything -> ReducedCandidate(final_output=...), from all of them
+    @parser       (candidate, ctx)                 anything -> ParsedOutput(value=...)
+    @metric       (parsed, case, ctx)              bool or number -> Score
+    @judge_model  (prompt, *, seed, schema, call)  text -> JudgeResponse
 """
 
 from __future__ import annotations

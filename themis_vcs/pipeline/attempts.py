@@ -132,6 +132,15 @@ async def in_thread(function: Callable[[], T]) -> T:
     return await future
 
 
+def awaited(result: Any) -> Any:
+    """The result itself, or what it comes to if it is an awaitable; to be called outside of an event loop."""
+
+    async def wait() -> Any:
+        return await result
+
+    return asyncio.run(wait()) if inspect.isawaitable(result) else result
+
+
 class Chunk:
     """Plain functions called one after the other in a thread, so that one that never returns can be given up."""
 

@@ -1,6 +1,4 @@
-"""What a dry run says about the steps that it would execute: why each of them is not taken over from the last
-run.
-"""
+"""What a dry run says about the steps that it would execute: why each of them is not taken over from the last run."""
 
 from __future__ import annotations
 

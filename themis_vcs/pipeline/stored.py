@@ -152,10 +152,16 @@ def _make(recipe: dict[str, Any], trusted: bool) -> Any:
     target = recipe["target"]
     if not target:
         raise UsageError("it was an object of the experiment's own process and cannot be made again from a name")
-    if not target.startswith("builtin/") and not trusted:
+    if not trusted and not target.startswith("builtin/"):
         raise UsageError(
             f"{target} is somebody's code, and this run was not begun in this store",
             hint="read that code, then say --trust-code",
+        )
+    if not trusted and "api_key" in recipe["config"]:
+        raise UsageError(
+            f"{target} would send a secret of yours to {recipe['config'].get('base_url')}, as a run says that was not"
+            " begun in this store",
+            hint="read its configuration with `themis show`, then say --trust-code",
         )
     component = registry.resolve(recipe["role"], target, recipe["config"] or None)
     if component_id(component) != recipe["id"]:

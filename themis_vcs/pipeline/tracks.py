@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from blake3 import blake3
+from msgspec.structs import replace
 
 from themis_vcs.evaluation.check import check_result
 from themis_vcs.evaluation.component import (
@@ -33,7 +34,7 @@ from themis_vcs.model.derivation import derive_seed
 from themis_vcs.model.objects import ComponentRef, Value
 from themis_vcs.model.oid import Oid
 from themis_vcs.model.tree import split_key
-from themis_vcs.pipeline.attempts import Caller, in_thread
+from themis_vcs.pipeline.attempts import Caller, awaited, in_thread
 from themis_vcs.pipeline.inputs import CASES, DATASETS
 from themis_vcs.pipeline.judging import execute_workflow, judges_of, make_subject
 from themis_vcs.pipeline.plan import TrackSpec, Work
@@ -101,7 +102,8 @@ class Binder:
             ctx = context(dataset, case_id, work.index, work.seed)
             function = _bind(generator.generate, groups[0][0], ctx)
             result = await self.caller.call(_threaded(function) if blocking else function, attempts, generator)
-            return check_result("generator", result, component_id(generator))
+            checked = check_result("generator", result, component_id(generator))
+            return checked if checked.candidate_id else replace(checked, candidate_id=f"{case_id}/{work.index}")
 
         def seed(case: str, index: int) -> int:
             return settings.seeds[index] if index < len(settings.seeds) else derive_seed(settings.seed, case, index)
@@ -167,7 +169,7 @@ class Binder:
         def call(work: Work, groups: tuple[tuple[Any, ...], ...], attempts: list[dict[str, Any]]) -> Any:
             dataset, case_id, _ = split_key(work.case)
             (candidate,) = groups[0]
-            result = parser.parse(candidate, ParseContext(dataset, case_id, candidate.candidate_id))
+            result = awaited(parser.parse(candidate, ParseContext(dataset, case_id, candidate.candidate_id)))
             return check_result("parser", result, component_id(parser))
 
         return self._spec(
@@ -183,7 +185,7 @@ class Binder:
         def call(work: Work, groups: tuple[tuple[Any, ...], ...], attempts: list[dict[str, Any]]) -> Any:
             (case,), (info,), (parsed,) = groups
             ctx = ScoreContext(info["dataset_id"], case, parsed, info["metadata"])
-            return check_result("metric", metric.score(parsed, case, ctx), component_id(metric))
+            return check_result("metric", awaited(metric.score(parsed, case, ctx)), component_id(metric))
 
         return self._spec(
             "score",

@@ -58,12 +58,14 @@ class Report:
         return any(finding.severity == "damage" for finding in self.findings)
 
 
-def fsck(path: str | Path, progress: Callable[[int], None] | None = None) -> Report:
+def fsck(path: str | Path, progress: Callable[[int], None] | None = None, *, wait: float = 30.0) -> Report:
     """Check the store directory `path`. `progress` is told the number of objects checked, now and then.
+
+    The pages are checked while nobody writes; after `wait` seconds behind writers that part is left out, with a note.
 
     NoStore, FormatError or StorageError if there is nothing here that could be checked; damage is never raised.
     """
-    check = _Check(Path(path), progress or (lambda objects: None))
+    check = _Check(Path(path), progress or (lambda objects: None), wait)
     check.run()
     return check.report
 
@@ -71,8 +73,9 @@ def fsck(path: str | Path, progress: Callable[[int], None] | None = None) -> Rep
 class _Check:
     """One check of one store: takes in what the reading process says, and concludes from it."""
 
-    def __init__(self, path: Path, progress: Callable[[int], None]) -> None:
+    def __init__(self, path: Path, progress: Callable[[int], None], wait: float) -> None:
         self.report = Report(path)
+        self._wait = wait
         self._progress = progress
         self._closure = Closure()
         self._prefixes: dict[tuple[int, int], bytes] = {}
@@ -88,6 +91,7 @@ class _Check:
             "needs": self._closure.need,
             "index": self._index,
             "object": self._object,
+            "replaced": self._replaced,
             "damaged": self._frame,
             "segment": self._segment,
         }
@@ -113,7 +117,7 @@ class _Check:
     def _read(self, phase: str, start: int) -> tuple[Place, str]:
         """Take in what one process reads from a place on; return where it ended, and how if not at its end."""
         place: Place = (phase, start, OPENING)
-        reading = Reading(self.report.path, phase, start)
+        reading = Reading(self.report.path, phase, start, self._wait)
         for message in reading:
             name, rest = message[0], message[1:]
             if name == "at":
@@ -150,17 +154,17 @@ class _Check:
             row = rows[at : at + ROW_BYTES]
             self._prefixes[location_of(row)] = row[:PREFIX]
 
-    def _object(self, oid: Oid, number: int, offset: int, references: list[Oid]) -> None:
-        prefix = self._prefixes.pop((number, offset), None)
-        if prefix == oid[:PREFIX] or not self._index_read:
+    def _object(self, oid: Oid, number: int, offset: int, references: list[Oid], found: bool) -> None:
+        self._prefixes.pop((number, offset), None)
+        if found:
             self.report.objects += 1
             self._closure.add(oid, references)
-        elif prefix is None:
+        else:
             what = f"object {oid.hex()} is sound, but the index does not lead to it"
             self._unindexed[oid] = Finding("index", "damage", what, oid)
-        else:
-            what = f"the index leads from {prefix.hex()}… to object {oid.hex()}"
-            self._nameless[prefix] = Finding("index", "damage", what)
+
+    def _replaced(self, number: int, offset: int) -> None:
+        self._prefixes.pop((number, offset), None)
 
     def _frame(self, oid: Oid | None, number: int, offset: int, message: str) -> None:
         prefix = self._prefixes.pop((number, offset), None)

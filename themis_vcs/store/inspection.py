@@ -1,8 +1,8 @@
 """The part of fsck that reads, run as a process of its own: damaged pages may end it by a signal.
 
-    python -m themis_vcs.store.inspection STORE PHASE START
+    python -m themis_vcs.store.inspection STORE PHASE START WAIT
 
-goes through the phases from PHASE on and writes what it sees to stdout, message by message: a length of 4 bytes and a
+goes through the phases from PHASE on, waits up to WAIT seconds for writers to pause, and writes what it sees to stdout, message by message: a length of 4 bytes and a
 MessagePack list. It judges single rows and frames; what they mean together is `fsck`'s part. Before anything that may
 end the process it says where it is, so that the parent can name the place and start another one behind it.
 """
@@ -19,6 +19,7 @@ from lmdb.verify import VerifyError, verify
 
 from themis_vcs.errors import Corrupt, FormatError, StorageError, StoreBusy, ThemisError
 from themis_vcs.model.objects import load, references
+from themis_vcs.model.oid import Oid
 from themis_vcs.store import compressor, frames, lmdb, reflog, segments
 from themis_vcs.store.environment import Reader
 from themis_vcs.store.frames import Frame, payload_of
@@ -41,18 +42,17 @@ _SEALED: Final = (
 )
 ROW_TABLES: Final = len(_SEALED)
 _STEP: Final = 2_000
-_QUIET_TIMEOUT: Final = 30.0
 _REPORTED: Final = 20
 
 Message = tuple[object, ...]
 Send = Callable[[Message], None]
 
 
-def inspect(path: Path, phase: str, start: int, send: Send) -> None:
+def inspect(path: Path, phase: str, start: int, wait: float, send: Send) -> None:
     """Run the phases from `phase` on, the first of them from its position `start`."""
     first = PHASES.index(phase)
     if phase == "structure":
-        _structure(Layout(path), send)
+        _structure(Layout(path), wait, send)
         first += 1
     send(("at", PHASES[first], start, OPENING))
     backend = LmdbBackend(path, readonly=True)
@@ -65,7 +65,7 @@ def inspect(path: Path, phase: str, start: int, send: Send) -> None:
     send(("done",))
 
 
-def _structure(layout: Layout, send: Send) -> None:
+def _structure(layout: Layout, wait: float, send: Send) -> None:
     """Check the pages of the file without LMDB, while nobody writes."""
     send(("at", "structure", 0, "the pages of the file"))
     layout.check()
@@ -75,7 +75,7 @@ def _structure(layout: Layout, send: Send) -> None:
         problems = _problems(layout)
     else:
         try:
-            with lock.held(_QUIET_TIMEOUT):
+            with lock.held(wait):
                 problems = _problems(layout)
         except StoreBusy as error:
             send(("finding", "busy", f"the pages were not checked: {error.message}", None, None))
@@ -154,9 +154,12 @@ def _index(backend: LmdbBackend, start: int, send: Send) -> None:
 
 
 def _segments(backend: LmdbBackend, start: int, send: Send) -> None:
-    """Check every frame of the segments from number `start` on."""
+    """Check every frame of the segments from number `start` on, up to the last that there is now."""
+    send(("at", "segments", start, "the last segment"))
+    with backend.environment.reading() as reader:
+        last = segments.last_number(reader)
     number = start
-    while True:
+    while number <= last:
         send(("at", "segments", number, f"segment {number}"))
         with backend.environment.reading() as reader:
             data = segments.following(reader, number)
@@ -191,15 +194,28 @@ def _frame_at(backend: LmdbBackend, content: bytes, number: int, offset: int, se
 
 
 def _frame(backend: LmdbBackend, frame: Frame, number: int, offset: int, send: Send) -> None:
+    needed: list[Oid] = []
     try:
-        obj = load(payload_of(frame, backend.compressor.lookup))
+        needed = list(dict.fromkeys(references(load(payload_of(frame, backend.compressor.lookup)))))
     except FormatError as error:
         send(("finding", "format", f"object {frame.oid.hex()}: {error.message}", frame.oid, None))
-        send(("object", frame.oid, number, offset, []))
     except Corrupt as error:
         send(("damaged", frame.oid, number, offset, error.message))
+        return
+    place = _place(backend, frame.oid)
+    if place is None or place == (number, offset):
+        send(("object", frame.oid, number, offset, needed, place is not None))
     else:
-        send(("object", frame.oid, number, offset, list(dict.fromkeys(references(obj)))))
+        send(("replaced", number, offset))
+
+
+def _place(backend: LmdbBackend, oid: Oid) -> segments.Location | None:
+    """Return where a read looks for an object."""
+    try:
+        with backend.environment.reading() as reader:
+            return segments.Finder(reader).find(oid)
+    except Corrupt:
+        return None
 
 
 def _all(backend: LmdbBackend, table: str, send: Send) -> Iterator[tuple[bytes, bytes]]:
@@ -256,7 +272,8 @@ class Outlet:
 def main(arguments: list[str]) -> int:
     outlet = Outlet(sys.stdout.buffer)
     try:
-        inspect(Path(arguments[0]), arguments[1], int(arguments[2]), outlet.send)
+        path, phase, start, wait = arguments
+        inspect(Path(path), phase, int(start), float(wait), outlet.send)
     except ThemisError as error:
         outlet.send(("failed", error.code, error.message, error.hint))
     sys.stdout.buffer.flush()

@@ -38,9 +38,8 @@ if TYPE_CHECKING:
 def command(session: Session, revision: str, component: str | None, raw: bool, as_json: bool) -> None:
     """Print the value that a stage holds for a case, or any object by the beginning of its id, as JSON.
 
-    The JSON holds no control characters, only their escapes, so it is harmless on a terminal and exact for a
-    program. Bytes are base64, and numbers that are not finite null; --raw writes the canonical MessagePack
-    instead.
+    The JSON holds no control characters, only their escapes, so it is harmless on a terminal and exact for a program.
+    Bytes are base64, and numbers that are not finite null; --raw writes the canonical MessagePack instead.
     """
     from themis_vcs.analysis.plain import plain
 

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 def command(session: Session, old: str, new: str, limit: int, as_json: bool) -> None:
     """Compare the runs A and B: their configuration, what each stage holds, and the cases that differ.
 
-    Cases whose score flipped come first, the largest differences at the top. Of scores that were drawn
-    several times the means are compared. Only what differs is read.
+    Cases whose score flipped come first, the largest differences at the top. Of scores that were drawn several times
+    the means are compared. Only what differs is read.
     """
     from themis_vcs.analysis.compare import compare
     from themis_vcs.analysis.lookup import locate

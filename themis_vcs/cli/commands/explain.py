@@ -51,12 +51,10 @@ def command(
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Show the receipt of a stored step: everything that is in its key, what came of it, and which steps used
-    that.
+    """Show the receipt of a stored step: everything that is in its key, what came of it, and which steps used that.
 
-    The key is the hash of the stage, the component's fingerprint, its params, its inputs, the case and the
-    seed; a step with the same key is reused. With --experiment, say field by field why the step would be
-    rebuilt or reused.
+    The key is the hash of the stage, the component's fingerprint, its params, its inputs, the case and the seed; a step
+    with the same key is reused. With --experiment, say field by field why the step would be rebuilt or reused.
     """
     if settings and experiment is None:
         raise UsageError("--set changes an experiment, and there is none", hint="add --experiment FILE")

@@ -29,8 +29,8 @@ from themis_vcs.errors import UsageError
 def command(session: Session, directory: Path | None) -> None:
     """Make a store: the directory .themis in DIR, by default in the working directory.
 
-    With --store PATH, or THEMIS_DIR, the store is made at that path itself. A store that is there already is
-    left as it is. The files are readable by their owner only.
+    With --store PATH, or THEMIS_DIR, the store is made at that path itself. A store that is there already is left as it
+    is. The files are readable by their owner only.
     """
     from themis_vcs.store.layout import NAME
     from themis_vcs.store.repository import Repository

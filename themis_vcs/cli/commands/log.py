@@ -36,9 +36,8 @@ if TYPE_CHECKING:
 def command(session: Session, revision: str | None, number: int | None, oneline: bool, as_json: bool) -> None:
     """Show the run REV and the runs that it came from, the newest first.
 
-    For each: who made it, when and why; what changed in its configuration and its cases against the run
-    before; and per stage how much was built and how much reused. REV may be left out where the store has one
-    name only.
+    For each: who made it, when and why; what changed in its configuration and its cases against the run before; and per
+    stage how much was built and how much reused. REV may be left out where the store has one name only.
     """
     from themis_vcs.analysis.log import log
     from themis_vcs.analysis.lookup import locate

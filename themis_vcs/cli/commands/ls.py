@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 @json_option("Print JSON Lines, one document per row.")
 @click.pass_obj
 def command(session: Session, revision: str | None, component: str | None, failed: bool, as_json: bool) -> None:
-    """List what there is: names and tags; with REV its stages; with REV:STAGE its datasets; with a dataset
-    its cases.
+    """List what there is: names and tags; with REV its stages; with REV:STAGE its datasets; with a dataset its cases.
 
     "blocked" are steps that never ran, because an earlier stage failed for that case.
     """

@@ -74,14 +74,12 @@ Start = Callable[..., Coroutine[Any, Any, "RunResult"]]
 @execution_options
 @click.pass_obj
 def command(session: Session, /, target: str | None, **options: Any) -> int:
-    """Redo one stage on stored results and bring what follows from it up to date. The stages before are
-    frozen.
+    """Redo one stage on stored results and bring what follows from it up to date. The stages before are frozen.
 
-    With FILE, by the components of that experiment, which may differ from those of the run that it starts
-    from; with REV, by the run's own components as their code is today. Components of the stages before are
-    not even imported. In the stage itself, nondeterministic components, such as a judge behind an API, are
-    drawn again; others run only where their code, options or inputs changed. The run before stays reachable
-    as NAME@{1}.
+    With FILE, by the components of that experiment, which may differ from those of the run that it starts from; with
+    REV, by the run's own components as their code is today. Components of the stages before are not even imported. In
+    the stage itself, nondeterministic components, such as a judge behind an API, are drawn again; others run only where
+    their code, options or inputs changed. The run before stays reachable as NAME@{1}.
     """
     if options["changed_only"] and options["fresh"]:
         raise UsageError("--changed-only and --fresh contradict each other")

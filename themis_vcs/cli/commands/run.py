@@ -53,9 +53,9 @@ if TYPE_CHECKING:
 def command(session: Session, /, file: Path, settings: tuple[str, ...], **options: Any) -> int:
     """Run the experiment in FILE (.toml, .yaml, .json): bring every stage of every case up to date.
 
-    A step is executed only if no step with the same key is on record: the same component code and options,
-    params, inputs and seed. A case that fails stops no other, is recorded with its cause, and is tried again
-    by the next run. Ctrl-C keeps everything that is finished. Exit status 3 says that some cases failed.
+    A step is executed only if no step with the same key is on record: the same component code and options, params,
+    inputs and seed. A case that fails stops no other, is recorded with its cause, and is tried again by the next run.
+    Ctrl-C keeps everything that is finished. Exit status 3 says that some cases failed.
     """
     from themis_vcs.pipeline.configfile import load_experiment
 
@@ -94,9 +94,7 @@ def _run(session: Session, experiment: Experiment, options: dict[str, Any]) -> i
 
 @contextmanager
 def store_of(session: Session, experiment: Experiment, *, readonly: bool) -> Iterator[Repository]:
-    """The store of an experiment: --store or THEMIS_DIR, else the one that the experiment names, else the
-    nearest.
-    """
+    """The store of an experiment: --store or THEMIS_DIR, else the one that the experiment names, else the nearest."""
     from themis_vcs.pipeline.stores import opened
 
     storage = experiment.storage

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 def command(session: Session, revision: str | None, case: str | None, as_json: bool) -> None:
     """Show the run REV, or with a CASE, also as REV:STAGE/CASE, that case through all stages of the run.
 
-    CASE is DATASET/CASE as `themis ls` prints it, or a case id that only one dataset has. Whatever models and
-    datasets wrote is printed with its control characters escaped.
+    CASE is DATASET/CASE as `themis ls` prints it, or a case id that only one dataset has. Whatever models and datasets
+    wrote is printed with its control characters escaped.
     """
     from themis_vcs.analysis.caseview import case_view
     from themis_vcs.analysis.lookup import locate

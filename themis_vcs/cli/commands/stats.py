@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 @json_option()
 @click.pass_obj
 def command(session: Session, as_json: bool) -> None:
-    """Count objects by kind with their bytes, and the files, refs and indexes. Reads and verifies every
-    object.
-    """
+    """Count objects by kind with their bytes, and the files, refs and indexes. Reads and verifies every object."""
     from themis_vcs.analysis.inventory import inventory
 
     with session.reading() as repository:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 def command(session: Session, as_json: bool) -> None:
     """Show which store is used and which setting chose it, and for every name the run that it stands at.
 
-    A run is named by the id of its run object, of its own id, or by NAME. "code dirty" says that the git work
-    tree of the experiment had uncommitted changes.
+    A run is named by the id of its run object, of its own id, or by NAME. "code dirty" says that the git work tree of
+    the experiment had uncommitted changes.
     """
     from themis_vcs.analysis.status import status
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from themis_vcs.cli.command import Command
+from themis_vcs.cli.failure import OK
+from themis_vcs.cli.isolation import in_child
 from themis_vcs.cli.options import json_option
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.wording import local, short
@@ -27,9 +29,7 @@ from themis_vcs.errors import NotFound, UsageError
 @click.option("-d", "--delete", is_flag=True, help="Take the tag NAME away. What it named stays in the store.")
 @json_option("With no NAME, print JSON Lines, one document per tag.")
 @click.pass_obj
-def command(
-    session: Session, name: str | None, revision: str | None, message: str, delete: bool, as_json: bool
-) -> None:
+def command(session: Session, name: str | None, revision: str | None, message: str, delete: bool, as_json: bool) -> int:
     """Give the run REV the name NAME, which does not move with later runs; without NAME, list the tags.
 
     REV may be left out where the store has one name only. A tag is given once; to move it, delete it first.
@@ -37,14 +37,17 @@ def command(
     if name is None:
         if delete or message:
             raise UsageError("NAME is missing", hint="themis tag NAME [REV]")
-        _list(session, as_json)
-    elif delete:
+        return (
+            in_child(lambda: _list(session, as_json), session.output) if session.isolated else _list(session, as_json)
+        )
+    if delete:
         _delete(session, name)
     else:
         _give(session, name, revision, message)
+    return OK
 
 
-def _list(session: Session, as_json: bool) -> None:
+def _list(session: Session, as_json: bool) -> int:
     from themis_vcs.analysis.listing import refs
 
     with session.reading() as repository:
@@ -57,6 +60,7 @@ def _list(session: Session, as_json: bool) -> None:
             made = local(row.time)[:16] if row.time else ""
             said = row.message.split("\n")[0]
             session.output.line(row.ref.removeprefix("tags/"), f"  {short(row.run_id or row.target)}  {made}  ", said)
+    return OK
 
 
 def _give(session: Session, name: str, revision: str | None, message: str) -> None:

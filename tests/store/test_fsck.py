@@ -1,0 +1,344 @@
+"""What fsck finds, how it names it, and what it does not make a fuss about."""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from tests.support.damage import PAGE, damage_frame, read_all
+from tests.support.records import values
+from tests.support.stores import Stored, store_run, store_tag
+from themis_vcs.errors import Corrupt, FormatError, NoStore, RevisionNotFound
+from themis_vcs.model import codec
+from themis_vcs.model.objects import Value, dump
+from themis_vcs.model.oid import oid_of
+from themis_vcs.store import reading, segments
+from themis_vcs.store.backend import Batch, Entry
+from themis_vcs.store.environment import Writer
+from themis_vcs.store.frames import compress
+from themis_vcs.store.fsck import Report, fsck
+from themis_vcs.store.lmdb import LmdbBackend
+from themis_vcs.store.repository import Repository
+from themis_vcs.store.seal import sealed
+from themis_vcs.store.writelock import WriteLock
+
+
+@pytest.fixture
+def stored(path: Path) -> Stored:
+    with Repository.init(path) as repository:
+        return store_run(repository, 30)
+
+
+def change(path: Path, body: Callable[[Writer], None]) -> None:
+    """Change tables behind the store's back."""
+    backend = LmdbBackend(path)
+    backend.environment.write(body)
+    backend.close()
+
+
+def codes(report: Report) -> list[tuple[str, str]]:
+    return sorted((finding.severity, finding.code) for finding in report.findings)
+
+
+def test_a_sound_store_has_no_findings_and_everything_is_counted(path: Path, stored: Stored) -> None:
+    with Repository.open(path) as repository:
+        store_tag(repository, stored.run)
+        statistics = repository.statistics()
+    counted: list[int] = []
+    report = fsck(path, counted.append)
+    assert report.findings == []
+    assert (report.objects, report.refs, report.segments) == (statistics.objects, statistics.refs, statistics.segments)
+    assert counted == sorted(counted)
+
+
+def test_an_empty_store_is_sound(path: Path) -> None:
+    Repository.init(path).close()
+    assert fsck(path).findings == []
+
+
+def test_a_store_in_use_is_checked_as_it_is(path: Path, stored: Stored) -> None:
+    stop = threading.Event()
+    with Repository.open(path) as repository:
+
+        def write() -> None:
+            number = 0
+            while not stop.is_set():
+                number += 1
+                store_run(repository, 5, draw=number)
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        try:
+            assert [fsck(path).findings for _ in range(3)] == [[]] * 3
+        finally:
+            stop.set()
+            thread.join()
+
+
+def test_what_is_no_store_or_a_newer_one_is_said_as_such(path: Path) -> None:
+    with pytest.raises(NoStore):
+        fsck(path)
+    Repository.init(path).close()
+    (path / "format").write_text("themis-store 2\n")
+    with pytest.raises(FormatError, match="format 2"):
+        fsck(path)
+
+
+def test_a_damaged_value_is_named_with_the_objects_and_refs_that_need_it(path: Path, stored: Stored) -> None:
+    key, victim = next(iter(stored.values.items()))
+    with Repository.open(path) as repository:
+        damage_frame(repository, victim)
+    report = fsck(path)
+    assert codes(report) == [("damage", "object")]
+    finding = report.findings[0]
+    assert finding.oid == victim
+    assert stored.steps[key].hex() in finding.users
+    assert {"names/demo", f"runs/{bytes(range(32)).hex()}/generate"} <= set(finding.users)
+    assert report.damaged
+
+
+def test_damage_that_no_ref_reaches_is_still_damage(path: Path, stored: Stored) -> None:
+    with Repository.open(path) as repository:
+        alone = repository.put(Value("case", "nobody needs me"))
+        repository.flush()
+        damage_frame(repository, alone)
+    assert [(finding.oid, finding.users) for finding in fsck(path).findings] == [(alone, ())]
+
+
+def test_an_object_that_is_not_there_is_named_with_its_users(path: Path, stored: Stored) -> None:
+    victim = stored.snapshot
+
+    def remove(writer: Writer) -> None:
+        segments.forget(writer, list(segments.rows(writer.cursor(segments.INDEX), victim[:8])))
+
+    change(path, remove)
+    report = fsck(path)
+    assert codes(report) == [("damage", "index")]
+    assert report.findings[0].oid == victim
+    assert stored.run.hex() in report.findings[0].users and "names/demo" in report.findings[0].users
+
+
+def test_an_object_that_was_never_stored_is_missing(path: Path) -> None:
+    parent = dump_parent(absent := oid_of(b"never stored"))
+    backend = LmdbBackend(path, create=True)
+    backend.apply(Batch(objects=[parent]))
+    backend.close()
+    found = fsck(path).findings
+    assert [(each.code, each.oid, each.users) for each in found] == [("missing", absent, (parent.oid.hex(),))]
+
+
+def dump_parent(child: bytes) -> Entry:
+    from themis_vcs.model.objects import Blob
+
+    payload = dump(Blob(1, chunks=[child]))
+    return Entry(oid_of(payload), payload)
+
+
+def test_an_index_row_that_leads_nowhere_is_damage(path: Path, stored: Stored) -> None:
+    victim = stored.snapshot
+
+    def move(writer: Writer) -> None:
+        old = list(segments.rows(writer.cursor(segments.INDEX), victim[:8]))
+        segments.forget(writer, old)
+        place, offset = segments.location_of(old[0])
+        row = segments.row_of(victim, (place, offset + 1))
+        writer.cursor(segments.INDEX).putmulti([(segments.INDEX_KEY, row)])
+
+    change(path, move)
+    report = fsck(path)
+    assert report.damaged
+    assert victim.hex()[:16] in " ".join(finding.message for finding in report.findings)
+
+
+def test_a_payload_that_is_not_canonical_is_damage_though_its_hash_is_right(path: Path) -> None:
+    payload = b"\x93\x01\xa5value\x82\xa4data\xcd\x00\x01\xa4type\xa1x"
+    backend = LmdbBackend(path, create=True)
+    backend.apply(Batch(objects=[Entry(oid_of(payload), payload)]))
+    backend.close()
+    assert [(each.code, each.oid) for each in fsck(path).findings] == [("object", oid_of(payload))]
+
+
+def test_an_object_of_a_newer_format_is_a_note(path: Path) -> None:
+    payload = codec.encode("value", {"data": 1, "type": "x"}).replace(b"\x93\x01", b"\x93\x02")
+    backend = LmdbBackend(path, create=True)
+    backend.apply(Batch(objects=[Entry(oid_of(payload), payload)]))
+    backend.close()
+    assert codes(fsck(path)) == [("note", "format")]
+
+
+@pytest.mark.parametrize("bit", range(0, 8 * 40, 29))
+def test_a_flipped_bit_in_a_ref_row_is_found_and_names_the_ref(path: Path, stored: Stored, bit: int) -> None:
+    def flip(writer: Writer) -> None:
+        row = bytearray(bytes(writer.get("refs", b"names/demo") or b""))
+        row[bit // 8] ^= 1 << bit % 8
+        writer.put("refs", b"names/demo", bytes(row))
+
+    change(path, flip)
+    assert ("row", "names/demo") in {(finding.code, finding.ref) for finding in fsck(path).findings}
+    with Repository.open(path) as repository, pytest.raises(Corrupt) as caught:
+        repository.ref("names/demo")
+    assert caught.value.ref == "names/demo"
+
+
+def test_a_flipped_bit_in_the_name_of_a_ref_is_damage_and_not_another_ref(path: Path, stored: Stored) -> None:
+    def rename(writer: Writer) -> None:
+        row = bytes(writer.get("refs", b"names/demo") or b"")
+        writer.delete("refs", b"names/demo")
+        writer.put("refs", b"names/demn", row)
+
+    change(path, rename)
+    assert fsck(path).damaged
+    with Repository.open(path) as repository:
+        for read in (lambda: repository.ref("names/demo"), lambda: repository.ref("names/demn"), lambda: list(repository.refs())):
+            with pytest.raises(Corrupt):
+                read()
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [("derivations", None), ("tracks", b"track-1"), ("local", b"run"), ("reflog", None), ("meta", b"format")],
+)
+def test_every_table_has_seals(path: Path, stored: Stored, table: str, key: bytes | None) -> None:
+    def flip(writer: Writer) -> None:
+        cursor = writer.cursor(table)
+        cursor.first()
+        at = key or bytes(cursor.key())
+        row = bytearray(bytes(writer.get(table, at) or b""))
+        row[-1] ^= 1
+        writer.put(table, at, bytes(row))
+
+    change(path, flip)
+    assert fsck(path).damaged
+
+
+def test_a_reflog_with_a_gap_is_damage(path: Path, stored: Stored) -> None:
+    with Repository.open(path) as repository:
+        for draw in (1, 2):
+            store_run(repository, 3, draw=draw)
+
+    def remove(writer: Writer) -> None:
+        writer.delete("reflog", b"names/demo\0" + (2).to_bytes(8, "big"))
+
+    change(path, remove)
+    assert [(each.code, each.ref) for each in fsck(path).findings] == [("ref", "names/demo")]
+    with Repository.open(path) as repository, pytest.raises(Corrupt, match="gap"):
+        repository.reflog("names/demo")
+
+
+def test_a_reflog_that_lost_its_end_is_damage(path: Path, stored: Stored) -> None:
+    def remove(writer: Writer) -> None:
+        writer.delete("reflog", b"names/demo\0" + (1).to_bytes(8, "big"))
+
+    change(path, remove)
+    assert fsck(path).damaged
+
+
+def test_a_ref_to_an_object_that_is_not_there_is_damage(path: Path, stored: Stored) -> None:
+    absent = oid_of(b"absent")
+
+    def point(writer: Writer) -> None:
+        record = codec.pack([None, absent, 1, "me", "m"])
+        entry = b"names/x\0" + (1).to_bytes(8, "big")
+        writer.put("refs", b"names/x", sealed("refs", b"names/x", absent))
+        writer.put("reflog", entry, sealed("reflog", entry, record))
+
+    change(path, point)
+    found = fsck(path).findings
+    assert [(each.code, each.oid) for each in found] == [("missing", absent)]
+    assert "names/x" in found[0].users
+
+
+def test_the_remains_of_a_replaced_frame_are_a_note(path: Path, stored: Stored) -> None:
+    victim = stored.params
+    with Repository.open(path) as repository:
+        damage_frame(repository, victim)
+        with pytest.raises(Corrupt):
+            repository.load(victim, Value)
+        repository.put(Value("params", {"prompt": "{input}"}))
+        repository.flush()
+        assert repository.load(victim, Value).data == {"prompt": "{input}"}
+    report = fsck(path)
+    assert codes(report) == [("note", "leftover")]
+    assert not report.damaged
+
+
+def test_one_damaged_dictionary_is_one_finding(path: Path) -> None:
+    with Repository.init(path) as repository:
+        for value in values(700, types=["generation"]):
+            repository.put(value)
+        repository.flush()
+        for value in values(720, types=["generation"]):
+            repository.put(value)
+        repository.flush()
+        trained = next(oid for oid, payload in repository.backend.everything() if payload[3:13] == b"dictionary")
+        damage_frame(repository, trained, 3000)
+    report = fsck(path)
+    assert codes(report) == [("damage", "dictionary"), ("damage", "object")]
+    assert {finding.oid for finding in report.findings} == {None, trained}
+
+
+def test_a_cut_file_is_a_finding(path: Path, stored: Stored) -> None:
+    data = path / "db" / "data.mdb"
+    os.truncate(data, data.stat().st_size // 2)
+    report = fsck(path)
+    assert report.damaged
+    assert report.objects == 0
+
+
+def _dying(path: Path) -> Iterator[int]:
+    """Zero the leaf pages of a store one after another; yield those that end a process that goes through the tables."""
+    data = path / "db" / "data.mdb"
+    content = data.read_bytes()
+    for page in range(2, len(content) // PAGE):
+        header = struct.unpack_from("<QHH", content, page * PAGE)
+        if header[0] != page or not header[2] & 2:
+            continue
+        data.write_bytes(content[: page * PAGE] + bytes(PAGE) + content[(page + 1) * PAGE :])
+        if read_all(path, [], []).signal:
+            yield page
+    data.write_bytes(content)
+
+
+def test_a_page_that_ends_its_reader_is_a_finding_and_the_rest_is_still_checked(path: Path) -> None:
+    with Repository.init(path) as repository:
+        store_run(repository, 400)
+    sound = fsck(path)
+    seen = set()
+    for _ in islice(_dying(path), 0, None, 5):
+        report = fsck(path)
+        assert "SIGABRT" in " ".join(finding.message for finding in report.findings)
+        lost = {finding.oid for finding in report.findings if finding.code == "index"}
+        assert report.objects + len(lost) == sound.objects
+        seen.add(bool(lost))
+    assert seen == {False, True}
+
+
+def test_a_reader_that_falls_silent_is_ended(path: Path, stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_SILENCE", 0.0)
+    report = fsck(path)
+    assert {finding.code for finding in report.findings} >= {"unreadable"}
+
+
+def test_a_store_that_somebody_writes_to_all_the_time_is_checked_but_for_its_pages(path: Path, stored: Stored) -> None:
+    lock = WriteLock(path / "write.lock")
+    with lock.held(1):
+        report = fsck(path, wait=0.05)
+    lock.close()
+    assert codes(report) == [("note", "busy")]
+    assert report.objects > 60
+
+
+def test_frames_that_nothing_leads_to_but_are_sound_are_named(path: Path, stored: Stored) -> None:
+    payload = dump(Value("case", "lonely"))
+    frame = compress([oid_of(payload)], [payload])[0]
+    change(path, lambda writer: writer.put("segments", (99).to_bytes(4, "big"), frame.pack()))
+    report = fsck(path)
+    assert [(each.code, each.oid) for each in report.findings] == [("index", frame.oid)]
+    with Repository.open(path) as repository, pytest.raises(RevisionNotFound):
+        repository.resolve_prefix(frame.oid.hex())
