@@ -16,6 +16,7 @@ from themis_vcs.analysis.log import log
 from themis_vcs.analysis.lookup import find_case, locate, stage_of
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.analysis.receipt import receipt
+from themis_vcs.analysis.steps import places
 from themis_vcs.analysis.summary import summary
 from themis_vcs.errors import NotFound, UsageError
 from themis_vcs.model.derivation import derivation_key
@@ -100,9 +101,9 @@ def test_samples_past_the_ninth_stay_in_order(store: InMemoryRunStore) -> None:
 
 def test_the_receipt_has_everything_that_is_in_the_key(store: InMemoryRunStore) -> None:
     experiment(2, samples=2).run(store=store)
-    reader, found = Reader(store.repository), locate(store.repository, "main")
-    stage = stage_of(store.repository, found.run, "reduce")
-    view = receipt(reader, found.run, stage, stage.tracks[0], "sums/c1", "sums/c1")
+    reader = Reader(store.repository)
+    (place,) = places(reader, "main:reduce/sums/c1")
+    view = receipt(reader, place)
     assert view is not None
     parts = (bytes.fromhex(view.fingerprint), bytes.fromhex(view.params_oid))
     inputs = [bytes.fromhex(each.oid) for each in view.inputs]

@@ -207,6 +207,8 @@ def test_explain_says_why_a_step_would_be_rebuilt(project: Project) -> None:
     assert [(each["stage"], each["reasons"][0]["kind"]) for each in verdict["waits_for"]] == [  # type: ignore[index, attr-defined]
         ("parse", "code changed")
     ]
+    project.edit("main.toml", '"builtin/exact_match", ', "")
+    assert now("main:score/c7")["outcome"] == "gone"
     text = project("explain", "main:parse/c7", "--experiment", "main.toml").out
     assert "now          rebuilt" in text
     assert "  code changed: mine:tidy  #" in text

@@ -6,7 +6,6 @@ import os
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -307,10 +306,10 @@ def _dying(path: Path) -> Iterator[int]:
 
 def test_a_page_that_ends_its_reader_is_a_finding_and_the_rest_is_still_checked(path: Path) -> None:
     with Repository.init(path) as repository:
-        store_run(repository, 400)
+        store_run(repository, 150)
     sound = fsck(path)
     seen = set()
-    for _ in islice(_dying(path), 0, None, 5):
+    for _ in _dying(path):
         report = fsck(path)
         assert "SIGABRT" in " ".join(finding.message for finding in report.findings)
         lost = {finding.oid for finding in report.findings if finding.code == "index"}

@@ -11,9 +11,9 @@ from themis_vcs.analysis.changes import component_label
 from themis_vcs.analysis.excerpt import excerpt
 from themis_vcs.analysis.lookup import stages_of
 from themis_vcs.analysis.reading import Reader
-from themis_vcs.analysis.steps import case_steps, step_at
+from themis_vcs.analysis.steps import Place, case_steps, step_at
 from themis_vcs.model.derivation import STAGES, key_of
-from themis_vcs.model.objects import ComponentRef, Run, Stage, Step, StepError, Track
+from themis_vcs.model.objects import ComponentRef, Step, StepError
 from themis_vcs.model.oid import Oid
 
 GENERATE = "generate"
@@ -59,16 +59,17 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     used_by: list[Use]
 
 
-def receipt(reader: Reader, run: Run, stage: Stage, track: Track, case: str, key: str) -> Receipt | None:
+def receipt(reader: Reader, place: Place) -> Receipt | None:
     """The receipt of one step; None if it was never executed, since an input was missing."""
-    found = step_at(reader, track, key)
+    track = place.track
+    found = step_at(reader, track, place.key)
     if found is None:
         return None
     oid, step = found
     return Receipt(
-        stage=stage.name,
+        stage=place.stage,
         track=track.id,
-        key=key,
+        key=place.key,
         step=oid.hex(),
         derivation=key_of(step).hex(),
         component=label(track.component),
@@ -87,7 +88,7 @@ def receipt(reader: Reader, run: Run, stage: Stage, track: Track, case: str, key
         error=step.error,
         observations=step.observations,
         origin=step.origin,
-        used_by=list(_uses(reader, run, stage.name, case, step)),
+        used_by=list(_uses(reader, place, step)),
     )
 
 
@@ -107,15 +108,15 @@ def grouped(names: Sequence[str], oids: Sequence[Oid]) -> list[tuple[str, list[O
     return groups
 
 
-def _uses(reader: Reader, run: Run, stage: str, case: str, step: Step) -> Iterator[Use]:
+def _uses(reader: Reader, place: Place, step: Step) -> Iterator[Use]:
     if step.value is None:
         return
-    later = STAGES[STAGES.index(stage) + 1 :]
-    for name, held in stages_of(reader.repository, run).items():
+    later = STAGES[STAGES.index(place.stage) + 1 :]
+    for name, held in stages_of(reader.repository, place.run).items():
         for track in held.tracks if name in later else []:
-            if stage not in (source for source, _ in track.inputs):
+            if place.stage not in (source for source, _ in track.inputs):
                 continue
-            for view in case_steps(reader, name, track, case):
+            for view in case_steps(reader, name, track, place.case):
                 if view.step is not None:
                     user = reader.repository.load(bytes.fromhex(view.step), Step)
                     if step.value in user.inputs:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from themis_vcs.analysis.lookup import find_case, locate, stage_of, tracks_of
 from themis_vcs.analysis.reading import Reader
-from themis_vcs.model.objects import Step, StepError, Track
+from themis_vcs.errors import NotFound, UsageError
+from themis_vcs.model.objects import Run, Step, StepError, Track
 from themis_vcs.model.oid import Oid
 
 Outcome = Literal["ok", "failed", "blocked"]
@@ -33,11 +35,38 @@ class StepView(msgspec.Struct, frozen=True, kw_only=True):
     origin: dict[str, Any] = {}
 
 
-def case_steps(reader: Reader, stage: str, track: Track, case: str, index: int | None = None) -> Iterator[StepView]:
-    """The steps of a track for a case in order of their index, or the one with this index."""
+class Place(NamedTuple):
+    """Where a step is, or should be: in a track of a stage of a run, under a key of a case."""
+
+    run: Run
+    stage: str
+    track: Track
+    case: str
+    key: str
+
+
+def places(reader: Reader, revision: str, component: str | None = None) -> list[Place]:
+    """The places that REV:STAGE/CASE names, of all components of the stage or of one. NotFound, UsageError."""
+    found = locate(reader.repository, revision)
+    if found.stage is None or found.case is None:
+        raise UsageError(f"{revision} does not name a step", hint="write REV:STAGE/DATASET/CASE")
+    stage = stage_of(reader.repository, found.run, found.stage)
+    case, index = find_case(reader, found.snapshot.identity, found.case)
+    steps = [
+        Place(found.run, stage.name, track, case, key)
+        for track in tracks_of(stage, component)
+        for key in step_keys(reader, track, case)
+        if index is None or key == f"{case}/{index}"
+    ]
+    if not steps:
+        raise NotFound(f"{revision}: no such sample or draw", hint="leave out the number to see which there are")
+    return steps
+
+
+def case_steps(reader: Reader, stage: str, track: Track, case: str) -> Iterator[StepView]:
+    """The steps of a track for a case in order of their index."""
     for key in step_keys(reader, track, case):
-        if index is None or key == f"{case}/{index}":
-            yield _view(reader, stage, track, key)
+        yield step_view(reader, stage, track, key)
 
 
 def step_keys(reader: Reader, track: Track, case: str) -> list[str]:
@@ -56,11 +85,8 @@ def step_at(reader: Reader, track: Track, key: str) -> tuple[Oid, Step] | None:
     return None if oid is None else (oid, reader.repository.load(oid, Step))
 
 
-def _position(key: str) -> int:
-    return int(key.rpartition("/")[2])
-
-
-def _view(reader: Reader, stage: str, track: Track, key: str) -> StepView:
+def step_view(reader: Reader, stage: str, track: Track, key: str) -> StepView:
+    """One step of a track."""
     found = step_at(reader, track, key)
     if found is None:
         return StepView(stage=stage, track=track.id, key=key, outcome="blocked")
@@ -78,3 +104,7 @@ def _view(reader: Reader, stage: str, track: Track, key: str) -> StepView:
         observations=step.observations,
         origin=step.origin,
     )
+
+
+def _position(key: str) -> int:
+    return int(key.rpartition("/")[2])

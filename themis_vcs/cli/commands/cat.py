@@ -11,7 +11,6 @@ from themis_vcs.cli.session import Session
 from themis_vcs.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
-    from themis_vcs.analysis.steps import StepView
     from themis_vcs.store.repository import Repository
 
 
@@ -55,45 +54,24 @@ def command(session: Session, revision: str, component: str | None, raw: bool, a
 
 
 def _wanted(repository: Repository, revision: str, component: str | None) -> bytes:
+    from themis_vcs.analysis.reading import Reader
+    from themis_vcs.analysis.steps import places, step_view
     from themis_vcs.model.revision import parse
     from themis_vcs.store.resolve import resolve
 
     if parse(revision).case is None:
         return resolve(repository, revision)
-    (step,) = _one(_steps(repository, revision, component), revision)
+    reader = Reader(repository)
+    found = places(reader, revision, component)
+    if len(found) > 1:
+        listed = ", ".join(f"{place.key} --component {place.track.id}" for place in found[:8])
+        raise UsageError(f"{revision} holds {len(found)} values", hint=f"name one of them: {listed}")
+    step = step_view(reader, found[0].stage, found[0].track, found[0].key)
     if step.error is not None:
         reason = f"{step.error.category}: {step.error.type}: {step.error.message}"
-        raise NotFound(
-            f"{revision} has no value; the step failed: {reason[:500]}",
-            hint="`themis explain` shows the step",
-        )
+        hint = "`themis explain` shows the step"
+        raise NotFound(f"{revision} has no value; the step failed: {reason[:500]}", hint=hint)
     if step.value_oid is None:
-        raise NotFound(
-            f"{revision} has no value; its input is missing",
-            hint="`themis show REV CASE` shows where it failed",
-        )
+        hint = "`themis show REV CASE` shows where it failed"
+        raise NotFound(f"{revision} has no value; its input is missing", hint=hint)
     return bytes.fromhex(step.value_oid)
-
-
-def _steps(repository: Repository, revision: str, component: str | None) -> list[StepView]:
-    from themis_vcs.analysis.lookup import find_case, locate, stage_of, tracks_of
-    from themis_vcs.analysis.reading import Reader
-    from themis_vcs.analysis.steps import case_steps
-
-    found, reader = locate(repository, revision), Reader(repository)
-    stage = stage_of(repository, found.run, str(found.stage))
-    case, index = find_case(reader, found.snapshot.identity, str(found.case))
-    tracks = tracks_of(stage, component)
-    return [step for track in tracks for step in case_steps(reader, stage.name, track, case, index)]
-
-
-def _one(steps: list[StepView], revision: str) -> list[StepView]:
-    if not steps:
-        raise NotFound(
-            f"{revision}: no such sample or draw",
-            hint="leave out the number at the end to see which there are",
-        )
-    if len(steps) > 1:
-        listed = ", ".join(f"{step.key} --component {step.track}" for step in steps[:8])
-        raise UsageError(f"{revision} holds {len(steps)} values", hint=f"name one of them: {listed}")
-    return steps

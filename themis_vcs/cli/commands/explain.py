@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,7 +16,15 @@ from themis_vcs.errors import UsageError
 
 if TYPE_CHECKING:
     from themis_vcs.analysis.receipt import Receipt
+    from themis_vcs.pipeline.foresight import Verdict
     from themis_vcs.store.repository import Repository
+
+_SAID: Final = {
+    "reused": ("green", ": every field of its key is as it was"),
+    "rebuilt": ("yellow", ""),
+    "undecided": ("yellow", ": reused if these give the same values again"),
+    "gone": ("red", ": the experiment has no such step"),
+}
 
 
 @click.command(
@@ -60,68 +68,40 @@ def command(
         raise UsageError("--set changes an experiment, and there is none", hint="add --experiment FILE")
     with session.reading() as repository:
         receipts = _receipts(repository, revision, component)
-        verdicts = _verdicts(repository, receipts, experiment, settings) if experiment is not None else None
+        verdicts = _verdicts(repository, receipts, experiment, settings) if experiment is not None else []
     if as_json:
         document: dict[str, Any] = {"revision": revision, "steps": receipts}
-        session.output.json(document if verdicts is None else {**document, "now": verdicts})
+        session.output.json({**document, "now": verdicts} if verdicts else document)
         return
     for at, receipt in enumerate(receipts):
         if at:
             session.output.line()
         _print(session.output, receipt)
-        if verdicts is not None:
+        if verdicts:
             _print_verdict(session.output, verdicts[at])
 
 
 def _receipts(repository: Repository, revision: str, component: str | None) -> list[Receipt]:
-    from themis_vcs.analysis.lookup import find_case, locate, stage_of, tracks_of
     from themis_vcs.analysis.reading import Reader
     from themis_vcs.analysis.receipt import receipt
-    from themis_vcs.analysis.steps import step_keys
+    from themis_vcs.analysis.steps import places
     from themis_vcs.errors import NotFound
 
-    found, reader = locate(repository, revision), Reader(repository)
-    if found.stage is None or found.case is None:
-        raise UsageError(f"{revision} does not name a step", hint="write REV:STAGE/DATASET/CASE")
-    stage = stage_of(repository, found.run, found.stage)
-    case, index = find_case(reader, found.snapshot.identity, found.case)
-    steps = [
-        receipt(reader, found.run, stage, track, case, key)
-        for track in tracks_of(stage, component)
-        for key in step_keys(reader, track, case)
-        if index is None or key == f"{case}/{index}"
-    ]
-    executed = [step for step in steps if step is not None]
+    reader = Reader(repository)
+    found = [receipt(reader, place) for place in places(reader, revision, component)]
+    executed = [each for each in found if each is not None]
     if not executed:
-        raise NotFound(f"{revision} was never executed", hint=f"`themis show` shows where {case} stopped")
+        raise NotFound(f"{revision} was never executed", hint="`themis show REV CASE` shows where the case stopped")
     return executed
 
 
-def _verdicts(
-    repository: Repository, receipts: list[Receipt], path: Path, settings: tuple[str, ...]
-) -> list[dict[str, Any]]:
-    """For each step whether the experiment would execute it again, and why."""
+def _verdicts(repository: Repository, receipts: list[Receipt], path: Path, settings: tuple[str, ...]) -> list[Verdict]:
     import asyncio
 
     from themis_vcs.pipeline.configfile import load_experiment
+    from themis_vcs.pipeline.foresight import foresee_async
 
-    experiment = load_experiment(path, settings)
-    result = asyncio.run(experiment.run_async(until_stage=receipts[0].stage, store=repository, dry_run=True))
-    pending = {(step.stage, step.track, step.case): step.reasons for step in result.pending}
-    return [_verdict(receipt, pending) for receipt in receipts]
-
-
-def _verdict(receipt: Receipt, pending: dict[tuple[str, str, str], Any]) -> dict[str, Any]:
-    case = "/".join(receipt.key.split("/")[:2])
-    own = pending.get((receipt.stage, receipt.track, receipt.key))
-    if own is not None:
-        return {"outcome": "rebuilt", "reasons": own, "waits_for": []}
-    before = [
-        {"stage": stage, "track": track, "key": key, "reasons": reasons}
-        for (stage, track, key), reasons in pending.items()
-        if stage != receipt.stage and "/".join(key.split("/")[:2]) == case
-    ]
-    return {"outcome": "undecided" if before else "reused", "reasons": [], "waits_for": before}
+    return asyncio.run(foresee_async(repository, load_experiment(path, settings), receipts))
 
 
 def _print(output: Output, receipt: Receipt) -> None:
@@ -154,19 +134,14 @@ def _print(output: Output, receipt: Receipt) -> None:
         output.line("used by      ", short(use.step), f"  {use.stage}/{use.key}  {use.track}")
 
 
-def _print_verdict(output: Output, verdict: dict[str, Any]) -> None:
+def _print_verdict(output: Output, verdict: Verdict) -> None:
     from themis_vcs.cli.pending import reason_line
 
-    outcome = verdict["outcome"]
-    if outcome == "reused":
-        output.line("now          ", colored("reused", "green"), ": every field of its key is as it was")
-    elif outcome == "rebuilt":
-        output.line("now          ", colored("rebuilt", "yellow"))
-    else:
-        output.line("now          ", colored("undecided", "yellow"), ": reused if these give the same value again")
-    for reason in verdict["reasons"]:
+    color, said = _SAID[verdict.outcome]
+    output.line("now          ", colored(verdict.outcome, color), said)
+    for reason in verdict.reasons:
         output.line("  ", *reason_line(reason))
-    for step in verdict["waits_for"]:
-        output.line("  ", bold(f"{step['stage']}/{step['key']}"), f"  {step['track']}")
-        for reason in step["reasons"]:
+    for step in verdict.waits_for:
+        output.line("  ", bold(f"{step.stage}/{step.case}"), f"  {step.track}")
+        for reason in step.reasons:
             output.line("    ", *reason_line(reason))
