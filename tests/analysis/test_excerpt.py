@@ -16,7 +16,8 @@ from themis_vcs.evaluation.results import ScoreError
         (GenerationResult("forty-two", candidate_id="x"), '"forty-two"'),
         (ReducedCandidate({"a": [1, 2]}), '{"a": [1, 2]}'),
         (ParsedOutput(None), "null"),
-        (Case("c", "2+2"), '"2+2"'),
+        (Case("c", "2+2", "4"), '"2+2"'),
+        (Case("c", None, "4"), '{"expected_output": "4"}'),
         (Score("em", 0.5), "0.5"),
         (ScoreError("em", "no reference"), '"metric_failure: no reference"'),
         (

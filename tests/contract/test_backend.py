@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import threading
+from itertools import pairwise
 
 import pytest
 
@@ -46,7 +47,9 @@ def test_an_absent_object_is_not_found_by_its_oid(backend: Backend) -> None:
     assert caught.value.oid == A.oid
 
 
-@pytest.mark.parametrize("payload", [b"", b"x", b"\0" * 200_000, os.urandom(300_000)], ids=["empty", "one", "zeros", "random"])
+@pytest.mark.parametrize(
+    "payload", [b"", b"x", b"\0" * 200_000, os.urandom(300_000)], ids=["empty", "one", "zeros", "random"]
+)
 def test_payloads_of_any_size_are_kept(backend: Backend, payload: bytes) -> None:
     stored = entry(payload, "label")
     backend.apply(Batch(objects=[A, stored, B]))
@@ -254,7 +257,7 @@ def test_threads_that_compete_for_a_ref_never_lose_an_update(backend: Backend) -
         thread.join()
     log = backend.reflog("names/x")
     assert len(log) == len(winners) == 48
-    assert all(later.old == earlier.new for later, earlier in zip(log, log[1:], strict=False))
+    assert all(later.old == earlier.new for later, earlier in pairwise(log))
 
 
 def test_many_records_of_a_label_are_all_readable_once_they_share_a_dictionary(backend: Backend) -> None:

@@ -1,4 +1,4 @@
-"""The disk fills up during a run: an error that says so, what was acknowledged is kept, and with more space it goes on."""
+"""The disk fills up during a run: an error says so, what was acknowledged is kept, and with more space it goes on."""
 
 from __future__ import annotations
 

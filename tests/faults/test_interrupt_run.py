@@ -1,4 +1,4 @@
-"""Ctrl-C during a run, once or by an impatient person: what was finished is kept, the store is sound, the next run goes on."""
+"""Ctrl-C during a run, once or impatiently: what was finished is kept, the store is sound, the next run goes on."""
 
 from __future__ import annotations
 

@@ -39,7 +39,9 @@ def test_a_run_that_is_killed_again_and_again_gets_done(tmp_path: Path, judge: J
     while tally.tried < LIVES:
         trial = killing.kill(tmp_path / "kill", draw.randint(1, 4), draw.uniform(0, judge.transaction), PAUSE)
         record = trial.record
-        tally.add(f"life {tally.tried + 1}", [f"called again although acknowledged: {step}" for step in record.repeated])
+        tally.add(
+            f"life {tally.tried + 1}", [f"called again although acknowledged: {step}" for step in record.repeated]
+        )
         if record.done:
             break
     text = tally.report()

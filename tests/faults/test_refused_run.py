@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.support import killing, scripted
-from tests.support.journal import Journal, read
+from tests.support.journal import Journal
 from tests.support.killing import Judge
 from tests.support.mounts import read_only
-from themis_vcs.errors import StorageError, StoreBusy
+from themis_vcs.errors import StorageError
 from themis_vcs.store.fsck import fsck
 from themis_vcs.store.repository import Repository
 
@@ -30,19 +30,17 @@ def test_a_read_only_store_refuses_a_run_and_can_be_read(tmp_path: Path, judge: 
 
 
 def test_a_run_beside_another_writer_names_it_and_can_be_repeated(tmp_path: Path, judge: Judge) -> None:
-    calls = Journal(tmp_path / "calls")
     with killing.running(tmp_path / "run", held=True) as program:
         # The fourth is in the middle of the first run, behind two that make the store.
         assert program.enter(4)
-        with Repository.open(program.trial.store, write_timeout=0.3) as repository:
-            with pytest.raises(StoreBusy, match=f"process {program.process.pid} is writing"):
-                scripted.carry_out(repository, calls)
-            assert list(repository.refs()) == []
-            program.go_on()
-            trial = program.end()
-            assert trial.status == 0
-            before = read(tmp_path / "calls").calls
-            scripted.carry_out(repository, calls)
-            assert read(tmp_path / "calls").calls == before
-            assert scripted.outcome(repository) == judge.expected
+        store = program.trial.store
+        beside = killing.run(tmp_path / "beside", store=store)
+        assert (beside.status, beside.record.calls) == (13, {})
+        assert f"process {program.process.pid} is writing" in beside.record.raised
+        with Repository.open(store, readonly=True) as repository:
+            assert list(repository.backend.everything()) == []
+        program.go_on()
+        trial = program.end()
+    repeated = killing.run(tmp_path / "beside", store=store)
+    assert (trial.status, repeated.status, repeated.record.calls) == (0, 0, {})
     assert judge.problems(trial) == []

@@ -101,10 +101,14 @@ def test_two_handles_that_train_at_once_both_keep_working(path: Path) -> None:
 
 
 def test_the_size_follows_the_records_and_has_a_limit() -> None:
-    small = dictionaries.train("x", [b"score of metric exact_match is %d of 1" % (n % 2) + b"%d" % n for n in range(600)])
+    small = dictionaries.train(
+        "x", [b"score of metric exact_match is %d of 1" % (n % 2) + b"%d" % n for n in range(600)]
+    )
     large = dictionaries.train("x", [str(value.data).encode() for value in records(900)])
     assert small is not None and large is not None
-    assert len(small.dictionary.as_bytes()) < 8_000 < 60_000 < len(large.dictionary.as_bytes()) <= dictionaries.MAX_BYTES
+    assert (
+        len(small.dictionary.as_bytes()) < 8_000 < 60_000 < len(large.dictionary.as_bytes()) <= dictionaries.MAX_BYTES
+    )
 
 
 def test_a_damaged_dictionary_is_named_by_the_objects_that_need_it(path: Path) -> None:

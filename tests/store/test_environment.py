@@ -477,7 +477,14 @@ def test_network_file_systems_are_refused_unless_forced(tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize(
     ("path", "kind"),
-    [("/", "ext4"), ("/a", "ext4"), ("/mnt/net/x/y", "nfs4"), ("/mnt/network", "ext4"), ("/mnt/net/deep", "tmpfs"), ("/my disk/x", "9p")],
+    [
+        ("/", "ext4"),
+        ("/a", "ext4"),
+        ("/mnt/net/x/y", "nfs4"),
+        ("/mnt/network", "ext4"),
+        ("/mnt/net/deep", "tmpfs"),
+        ("/my disk/x", "9p"),
+    ],
 )
 def test_the_mount_nearest_to_a_path_decides(path: str, kind: str) -> None:
     mounts = (

@@ -194,7 +194,11 @@ def test_a_flipped_bit_in_the_name_of_a_ref_is_damage_and_not_another_ref(path: 
     change(path, rename)
     assert fsck(path).damaged
     with Repository.open(path) as repository:
-        for read in (lambda: repository.ref("names/demo"), lambda: repository.ref("names/demn"), lambda: list(repository.refs())):
+        for read in (
+            lambda: repository.ref("names/demo"),
+            lambda: repository.ref("names/demn"),
+            lambda: list(repository.refs()),
+        ):
             with pytest.raises(Corrupt):
                 read()
 
@@ -308,14 +312,14 @@ def test_a_page_that_ends_its_reader_is_a_finding_and_the_rest_is_still_checked(
     with Repository.init(path) as repository:
         store_run(repository, 150)
     sound = fsck(path)
-    seen = set()
+    ended = set()
     for _ in _dying(path):
         report = fsck(path)
-        assert "SIGABRT" in " ".join(finding.message for finding in report.findings)
+        ended.update(finding.message for finding in report.findings if finding.code == "unreadable")
         lost = {finding.oid for finding in report.findings if finding.code == "index"}
+        assert report.damaged
         assert report.objects + len(lost) == sound.objects
-        seen.add(bool(lost))
-    assert seen == {False, True}
+    assert {"reading the index ended by SIGABRT", "reading table derivations ended by SIGABRT"} <= ended
 
 
 def test_a_reader_that_falls_silent_is_ended(path: Path, stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:

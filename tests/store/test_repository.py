@@ -162,7 +162,11 @@ def test_what_a_person_names_is_not_found_and_what_an_object_names_is_damage(any
 def test_walk_yields_everything_reached_once_and_children_first(any_repository: Repository) -> None:
     stored = store_run(any_repository, 300)
     walked = [oid for oid, _ in any_repository.walk([stored.run])]
-    assert len(walked) == len(set(walked)) == any_repository.statistics().objects - any_repository.statistics().dictionaries
+    assert (
+        len(walked)
+        == len(set(walked))
+        == any_repository.statistics().objects - any_repository.statistics().dictionaries
+    )
     place = {oid: number for number, oid in enumerate(walked)}
     assert walked[-1] == stored.run
     assert all(place[stored.values[key]] < place[step] for key, step in stored.steps.items())

@@ -24,7 +24,16 @@ def runs(any_repository: Repository) -> list[Stored]:
 def test_names_in_every_spelling_mean_the_same_run(any_repository: Repository, runs: list[Stored]) -> None:
     head = runs[0].run
     store_tag(any_repository, head, "v1")
-    texts = ["demo", "names/demo", "v1", "tags/v1", FINGERPRINT.hex(), FINGERPRINT.hex()[:6], head.hex(), head.hex()[:16]]
+    texts = [
+        "demo",
+        "names/demo",
+        "v1",
+        "tags/v1",
+        FINGERPRINT.hex(),
+        FINGERPRINT.hex()[:6],
+        head.hex(),
+        head.hex()[:16],
+    ]
     assert [resolve(any_repository, text) for text in texts] == [head] * len(texts)
 
 
@@ -33,8 +42,13 @@ def test_a_tag_can_be_had_itself(any_repository: Repository, runs: list[Stored])
     assert resolve(any_repository, "v1", peel=False) == tag
 
 
-@pytest.mark.parametrize(("text", "place"), [("demo~", 1), ("demo~1", 1), ("demo~2", 2), ("demo@{0}", 0), ("demo@{1}", 1), ("demo@{2}", 2), ("demo@{1}~1", 2)])
-def test_runs_before_are_found_by_parents_and_by_moves(any_repository: Repository, runs: list[Stored], text: str, place: int) -> None:
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("demo~", 1), ("demo~1", 1), ("demo~2", 2), ("demo@{0}", 0), ("demo@{1}", 1), ("demo@{2}", 2), ("demo@{1}~1", 2)],
+)
+def test_runs_before_are_found_by_parents_and_by_moves(
+    any_repository: Repository, runs: list[Stored], text: str, place: int
+) -> None:
     assert resolve(any_repository, text) == runs[place].run
 
 
@@ -50,7 +64,9 @@ def test_runs_before_are_found_by_parents_and_by_moves(any_repository: Repositor
         ("0000000000", "no name, tag, run or object"),
     ],
 )
-def test_what_a_revision_cannot_reach_is_said(any_repository: Repository, runs: list[Stored], text: str, reason: str) -> None:
+def test_what_a_revision_cannot_reach_is_said(
+    any_repository: Repository, runs: list[Stored], text: str, reason: str
+) -> None:
     with pytest.raises(RevisionNotFound, match=reason):
         resolve(any_repository, text)
 

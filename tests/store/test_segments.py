@@ -70,7 +70,9 @@ def test_objects_whose_oids_begin_alike_are_told_apart(backend: LmdbBackend) -> 
     assert list(backend.oids(b"same begi" + b"\1")) == [alike[1]]
 
 
-@pytest.mark.parametrize("offset", [0, 20, 32, 36, 41, 60], ids=["oid", "oid's end", "codec", "length", "stored", "data"])
+@pytest.mark.parametrize(
+    "offset", [0, 20, 32, 36, 41, 60], ids=["oid", "oid's end", "codec", "length", "stored", "data"]
+)
 def test_a_damaged_object_is_named_by_get_and_stored_anew_by_the_next_put(backend: LmdbBackend, offset: int) -> None:
     victim = entry(b"the victim " * 30)
     before, after = entry(b"before" * 50), entry(b"after" * 50)

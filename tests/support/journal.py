@@ -1,13 +1,13 @@
 """What a program that may be killed at any moment did: lines that are in the file as soon as they are written.
 
-    call COMPONENT CASE       a component was called
-    opened                    the store is there
-    enter NS / leave NS       a write transaction has begun / is durable, by the monotonic clock
-    built COMPONENT CASE      a step was carried out; nothing is promised yet
-    step KEY COMPONENT CASE   a flush or a commit has returned, and this step was part of what it wrote
-    ref NAME OID              the same of a ref
-    raised CLASS MESSAGE      the end, by an exception
-    done                      the end
+call COMPONENT CASE       a component was called
+opened                    the store is there
+enter NS / leave NS       a write transaction has begun / is durable, by the monotonic clock
+built COMPONENT CASE      a step was carried out; nothing is promised yet
+step KEY COMPONENT CASE   a flush or a commit has returned, and this step was part of what it wrote
+ref NAME OID              the same of a ref
+raised CLASS MESSAGE      the end, by an exception
+done                      the end
 """
 
 from __future__ import annotations

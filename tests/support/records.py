@@ -7,16 +7,18 @@ one of the types of a run, 0.5 to 4 KB, made from a seed.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from themis_vcs.model.objects import Value
 
 TYPES = ("generation", "evaluation", "parsed", "case")
-_SYLLABLES = (
+_SYLLABLES = re.findall(
+    "[a-z]+",
     "the re con in ment able or tion al er as un pre st ing to ly mo ra ne ta vi lo su ca di ex per man sol "
-    "te no ar ba ki fo pu ge li nu qua ster ving den tal mor bli cru"
-).split()
+    "te no ar ba ki fo pu ge li nu qua ster ving den tal mor bli cru",
+)
 
 
 class Writer:
@@ -74,9 +76,7 @@ def _evaluation(writer: Writer, size: int, number: int) -> dict[str, object]:
         "execution_id": f"rubric-{number}",
         "subject_kind": "candidate",
         "rendered_prompts": [{"prompt_id": "p0", "content": prompt + writer.text(size * 2 // 3)}],
-        "parsed_judgments": [
-            {"label": "pass" if number % 3 else "fail", "rationale": writer.text(size // 4)}
-        ],
+        "parsed_judgments": [{"label": "pass" if number % 3 else "fail", "rationale": writer.text(size // 4)}],
     }
 
 

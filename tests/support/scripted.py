@@ -58,6 +58,7 @@ NAMES = ("part", "whole", "more")
 STEPS = CASES * (SAMPLES + 5)
 _FLUSH_EVERY = 25
 _MAP_SIZE = 1 << 16
+_WRITE_TIMEOUT = 1.0
 _RECORDS_FOR_A_DICTIONARY = 60
 
 
@@ -180,8 +181,8 @@ class Recorder(LmdbBackend):
 class Witness(Repository):
     """A repository that puts on record what was part of a flush or a commit that has returned."""
 
-    def __init__(self, path: Path, journal: Journal, map_size: int) -> None:
-        recorder = Recorder(path, create=True, map_size=map_size)
+    def __init__(self, path: Path, journal: Journal) -> None:
+        recorder = Recorder(path, create=True, map_size=_MAP_SIZE, write_timeout=_WRITE_TIMEOUT)
         recorder.applied = []
         super().__init__(recorder, path)
         self._recorder, self._journal = recorder, journal
@@ -285,7 +286,7 @@ def main(store: Path, journal: Journal, pause: float) -> int:
     lmdb.Environment = _marked(journal)  # type: ignore[misc]
     compressor.Samples = functools.partial(Samples, needed=_RECORDS_FOR_A_DICTIONARY)  # type: ignore[misc, assignment]
     try:
-        with Witness(store, journal, _MAP_SIZE) as repository:
+        with Witness(store, journal) as repository:
             journal.write("opened")
             carry_out(repository, journal, pause)
     except ThemisError as error:

@@ -55,7 +55,19 @@ def store_run(repository: Repository, cases: int = 20, *, draw: int = 0, parent:
     identity = Identity(roots["inputs"], tree.EMPTY[0], {"demo": None}, {})
     snapshot = repository.put(Snapshot(identity, {"python": "3.11"}))
     run = repository.put(
-        Run(FINGERPRINT, "demo", snapshot, [stage], "generate", "stopped", [parent] if parent else [], "test", 1, "me", {})
+        Run(
+            FINGERPRINT,
+            "demo",
+            snapshot,
+            [stage],
+            "generate",
+            "stopped",
+            [parent] if parent else [],
+            "test",
+            1,
+            "me",
+            {},
+        )
     )
     repository.commit(
         [

@@ -32,12 +32,18 @@ def essence_of(value: Any) -> Any:
         case ParsedOutput():
             return value.value
         case Case():
-            return value.input
+            return value.input if value.input is not None else _told(value)
         case Score() | ScoreError() | EvaluationExecution():
             found = case_score(value)
             return f"{found.category}: {found.reason}" if isinstance(found, Failure) else found
         case _:
             return value
+
+
+def _told(case: Case) -> dict[str, Any]:
+    """What a component is shown of a case that does not read its input."""
+    shown = {"expected_output": case.expected_output, "metadata": case.metadata}
+    return {name: field for name, field in shown.items() if field is not None and field != {}}
 
 
 def _compact(value: Any) -> str:

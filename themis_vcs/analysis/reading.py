@@ -49,7 +49,7 @@ class Reader:
         if found is None:
             self.nodes_read += 1
             found = load(self._payload(oid), TreeNode)
-            _remember(self._nodes, {oid: found}, _NODES)
+            _remember(self._nodes, oid, found, _NODES)
         return found
 
     def value(self, oid: Oid) -> Any:
@@ -57,17 +57,12 @@ class Reader:
         found = self._values.get(oid)
         if found is None:
             found = _domain(self._payload(oid))
-            _remember(self._values, {oid: found}, _VALUES)
+            _remember(self._values, oid, found, _VALUES)
         return found
 
     def values(self, oids: Iterable[Oid]) -> dict[Oid, Any]:
-        """Domain values by oid; those that are not at hand are read in one pass over the store."""
-        wanted, known = dict.fromkeys(oids), self._values
-        absent = [oid for oid in wanted if oid not in known]
-        found = {oid: known[oid] for oid in wanted if oid in known}
-        read = {oid: _domain(payload) for oid, payload in self.repository.read_many(absent)}
-        _remember(known, read, _VALUES)
-        return found | read
+        """Domain values by oid, read in one pass over the store and made anew by every call."""
+        return {oid: _domain(payload) for oid, payload in self._payloads(dict.fromkeys(oids))}
 
     def diff(self, old: Oid, new: Oid) -> list[tree.Change]:
         """What differs between two trees."""
@@ -88,6 +83,9 @@ class Reader:
     def _payload(self, oid: Oid) -> bytes:
         return self.repository.read(oid)
 
+    def _payloads(self, oids: Iterable[Oid]) -> Iterator[tuple[Oid, bytes]]:
+        return self.repository.read_many(oids)
+
 
 def _domain(payload: bytes) -> Any:
     """The domain value in a payload that a store has checked against its oid, and so is what was once put."""
@@ -100,8 +98,8 @@ def _domain(payload: bytes) -> Any:
     return restore(stored.type, stored.data) if stored.type in VALUE_TYPES else stored.data
 
 
-def _remember(cache: dict[Oid, Any], new: dict[Oid, Any], limit: int) -> None:
-    """Add to a cache; what was added first leaves it when there is no room."""
-    cache.update(new)
-    for oid in list(islice(cache, max(0, len(cache) - limit))):
-        del cache[oid]
+def _remember(cache: dict[Oid, Any], oid: Oid, value: Any, limit: int) -> None:
+    if len(cache) >= limit:
+        for old in list(islice(cache, limit // 4)):
+            del cache[old]
+    cache[oid] = value

@@ -10,7 +10,7 @@ from typing import Final
 
 from blake3 import blake3
 
-from themis_vcs.model.codec import pack
+from themis_vcs.model.codec import pack, pack_known
 from themis_vcs.model.objects import Step
 from themis_vcs.model.oid import Oid
 
@@ -33,7 +33,7 @@ def derivation_key(
     `inputs` are oids of values, in the order in which the component gets them.
     """
     hasher = _DERIVATION.copy()
-    hasher.update(pack((stage, fingerprint, params, inputs, case, seed)))
+    hasher.update(pack_known((stage, fingerprint, params, inputs, case, seed)))
     return hasher.digest()
 
 

@@ -196,7 +196,7 @@ class Execution:
         payload = encode("step", step)
         oid = oid_of(payload)
         refers_to = [params, *inputs] if value is None else [params, *inputs, value]
-        self.workspace.write(oid, payload, self._label, refers_to)
+        self.workspace.repository.put_payload(oid, payload, self._label, refers_to)
         return oid
 
     def _tell(self, work: Work, outcome: str, error: str | None = None) -> None:

@@ -8,6 +8,7 @@ from themis_vcs.analysis.reading import Reader
 from themis_vcs.model import tree
 from themis_vcs.model.objects import Object, Step, Value, dump, load, references
 from themis_vcs.model.oid import Oid, oid_of
+from themis_vcs.pipeline.recent import Recent
 from themis_vcs.store.repository import Repository
 
 
@@ -18,6 +19,7 @@ class Workspace(Reader):
         super().__init__(repository)
         self.dry = dry
         self._overlay: dict[Oid, bytes] = {}
+        self._recent = Recent()
         self.save(tree.Built(tree.EMPTY[0], dict([tree.EMPTY])))
 
     def save(self, built: tree.Built) -> Oid:
@@ -39,6 +41,7 @@ class Workspace(Reader):
         if self.dry:
             self._overlay[oid] = payload
         else:
+            self._recent.add(oid, payload)
             self.repository.put_payload(oid, payload, label, refers_to)
 
     def flush(self) -> None:
@@ -67,4 +70,14 @@ class Workspace(Reader):
         return self.save(tree.update(root, changes, self.node)) if changes else root
 
     def _payload(self, oid: Oid) -> bytes:
-        return self._overlay[oid] if oid in self._overlay else super()._payload(oid)
+        return self._overlay.get(oid) or self._recent.get(oid) or super()._payload(oid)
+
+    def _payloads(self, oids: Iterable[Oid]) -> Iterator[tuple[Oid, bytes]]:
+        absent = []
+        for oid in oids:
+            payload = self._overlay.get(oid) or self._recent.get(oid)
+            if payload is None:
+                absent.append(oid)
+            else:
+                yield oid, payload
+        yield from super()._payloads(absent)

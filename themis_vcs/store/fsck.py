@@ -14,7 +14,7 @@ from typing import Final, Literal
 from themis_vcs.errors import FormatError, NoStore, StorageError
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.closure import Closure
-from themis_vcs.store.inspection import OPENING, PHASES, ROW_TABLES
+from themis_vcs.store.inspection import FRAMES, OPENING, PHASES, ROW_TABLES
 from themis_vcs.store.reading import Reading
 from themis_vcs.store.segments import PREFIX, ROW_BYTES, location_of
 
@@ -157,8 +157,8 @@ class _Check:
     def _object(self, oid: Oid, number: int, offset: int, references: list[Oid], found: bool) -> None:
         self._prefixes.pop((number, offset), None)
         if found:
-            self.report.objects += 1
             self._closure.add(oid, references)
+            self.report.objects = len(self._closure.sound)
         else:
             what = f"object {oid.hex()} is sound, but the index does not lead to it"
             self._unindexed[oid] = Finding("index", "damage", what, oid)
@@ -223,6 +223,8 @@ def _behind(phase: str, number: int, skip: int) -> tuple[str, int]:
     if phase == "rows" and number + 1 < ROW_TABLES:
         return phase, number + 1
     if phase == "segments":
+        return FRAMES, number
+    if phase == FRAMES:
         return phase, number + skip
     return PHASES[PHASES.index(phase) + 1], 0
 

@@ -26,9 +26,12 @@ from themis_vcs.store.frames import Frame, payload_of
 from themis_vcs.store.layout import Layout
 from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.seal import unsealed
+from themis_vcs.store.segments import Location
 from themis_vcs.store.writelock import WriteLock
 
 PHASES: Final = ("structure", "rows", "index", "segments")
+FRAMES: Final = "frames"
+"""A phase that takes the place of `segments` where looking objects up ends the process: it only reads frames."""
 LENGTH_BYTES: Final = 4
 OPENING: Final = "the store's first pages"
 _SEALED: Final = (
@@ -46,18 +49,19 @@ _REPORTED: Final = 20
 
 Message = tuple[object, ...]
 Send = Callable[[Message], None]
+PlaceOf = Callable[[LmdbBackend, Oid, Location], Location | None]
 
 
 def inspect(path: Path, phase: str, start: int, wait: float, send: Send) -> None:
     """Run the phases from `phase` on, the first of them from its position `start`."""
-    first = PHASES.index(phase)
+    phases = (FRAMES,) if phase == FRAMES else PHASES[PHASES.index(phase) :]
     if phase == "structure":
         _structure(Layout(path), wait, send)
-        first += 1
-    send(("at", PHASES[first], start, OPENING))
+        phases = phases[1:]
+    send(("at", phases[0], start, OPENING))
     backend = LmdbBackend(path, readonly=True)
     try:
-        for name in PHASES[first:]:
+        for name in phases:
             _READERS[name](backend, start, send)
             start = 0
     finally:
@@ -154,27 +158,41 @@ def _index(backend: LmdbBackend, start: int, send: Send) -> None:
 
 
 def _segments(backend: LmdbBackend, start: int, send: Send) -> None:
-    """Check every frame of the segments from number `start` on, up to the last that there is now."""
-    send(("at", "segments", start, "the last segment"))
+    """Check every frame from segment `start` on, and that the index leads to it."""
+    _scan(backend, start, "segments", _place, send)
+
+
+def _frames(backend: LmdbBackend, start: int, send: Send) -> None:
+    """Check every frame from segment `start` on."""
+    _scan(backend, start, FRAMES, lambda backend, oid, place: place, send)
+
+
+def _scan(backend: LmdbBackend, start: int, phase: str, place_of: PlaceOf, send: Send) -> None:
+    send(("at", phase, start, "the last segment"))
     with backend.environment.reading() as reader:
         last = segments.last_number(reader)
     number = start
     while number <= last:
-        send(("at", "segments", number, f"segment {number}"))
+        send(("at", phase, number, f"segment {number}"))
         with backend.environment.reading() as reader:
             data = segments.following(reader, number)
         if data is None:
             return
         number, content = data
         send(("segment",))
-        known: list[int] | None = None
+        known: list[int] = []
         try:
             for offset, frame in segments.scan(content):
-                _frame(backend, frame, number, offset, send)
+                _frame(backend, frame, (number, offset), place_of, send)
         except Corrupt:
             known = _offsets(backend, number)
-        for offset in known or ():
-            _frame_at(backend, content, number, offset, send)
+        for offset in known:
+            try:
+                frame = frames.unpack(content, offset)
+            except Corrupt as error:
+                send(("damaged", error.oid, number, offset, error.message))
+            else:
+                _frame(backend, frame, (number, offset), place_of, send)
         number += 1
 
 
@@ -184,32 +202,23 @@ def _offsets(backend: LmdbBackend, number: int) -> list[int]:
         return [offset for place, offset in places if place == number]
 
 
-def _frame_at(backend: LmdbBackend, content: bytes, number: int, offset: int, send: Send) -> None:
-    try:
-        frame = frames.unpack(content, offset)
-    except Corrupt as error:
-        send(("damaged", error.oid, number, offset, error.message))
-    else:
-        _frame(backend, frame, number, offset, send)
-
-
-def _frame(backend: LmdbBackend, frame: Frame, number: int, offset: int, send: Send) -> None:
+def _frame(backend: LmdbBackend, frame: Frame, at: Location, place_of: PlaceOf, send: Send) -> None:
     needed: list[Oid] = []
     try:
         needed = list(dict.fromkeys(references(load(payload_of(frame, backend.compressor.lookup)))))
     except FormatError as error:
         send(("finding", "format", f"object {frame.oid.hex()}: {error.message}", frame.oid, None))
     except Corrupt as error:
-        send(("damaged", frame.oid, number, offset, error.message))
+        send(("damaged", frame.oid, *at, error.message))
         return
-    place = _place(backend, frame.oid)
-    if place is None or place == (number, offset):
-        send(("object", frame.oid, number, offset, needed, place is not None))
+    place = place_of(backend, frame.oid, at)
+    if place is None or place == at:
+        send(("object", frame.oid, *at, needed, place is not None))
     else:
-        send(("replaced", number, offset))
+        send(("replaced", *at))
 
 
-def _place(backend: LmdbBackend, oid: Oid) -> segments.Location | None:
+def _place(backend: LmdbBackend, oid: Oid, _: Location) -> Location | None:
     """Return where a read looks for an object."""
     try:
         with backend.environment.reading() as reader:
@@ -253,7 +262,7 @@ def _after(reader: Reader, table: str, last: tuple[bytes, bytes]) -> Iterator[tu
         found = cursor.next()
 
 
-_READERS: Final = {"rows": _rows, "index": _index, "segments": _segments}
+_READERS: Final = {"rows": _rows, "index": _index, "segments": _segments, FRAMES: _frames}
 
 
 class Outlet:

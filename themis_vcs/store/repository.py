@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import RLock
@@ -29,6 +29,7 @@ from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.memory import MemoryBackend
 from themis_vcs.store.view import View
 
+MAX_REMEMBERED: Final = 50_000
 _NOTHING: Final[tuple[Oid, ...]] = ()
 _DECODERS = {kind: msgspec.msgpack.Decoder(cls) for kind, cls in KINDS.items()}
 _VALUE: Final = envelope("value")
@@ -49,6 +50,7 @@ class Repository(View):
         self._group = Group()
         self._leaving: Group | None = None
         self._closed = False
+        self._written: set[Oid] = set()
 
     @classmethod
     def open(cls, path: str | Path, readonly: bool = False, *, write_timeout: float = WRITE_TIMEOUT) -> Repository:
@@ -176,10 +178,11 @@ class Repository(View):
                 group, self._group, self._leaving = self._group, Group(), self._group
             try:
                 if group or batch.refs or batch.tracks or batch.local:
-                    group.check(self.backend.missing, targets)
+                    group.check(self._missing, targets)
                     batch.objects = list(group.entries.values())
                     batch.derivations = group.derivations
                     self.objects_added += self.backend.apply(batch)
+                    self._remember(group.entries)
             except BaseException:
                 with self._buffer:
                     group.extend(self._group)
@@ -187,6 +190,15 @@ class Repository(View):
                 raise
             finally:
                 self._leaving = None
+
+    def _missing(self, oids: Iterable[Oid]) -> list[Oid]:
+        return self.backend.missing([oid for oid in oids if oid not in self._written])
+
+    def _remember(self, oids: Collection[Oid]) -> None:
+        """Spare the look-up of what was written a moment ago, which most new objects refer to."""
+        if len(self._written) + len(oids) > MAX_REMEMBERED:
+            self._written.clear()
+        self._written.update(oids)
 
     def _unwritten(self, oid: Oid) -> bytes | None:
         entry = self._group.entries.get(oid)
