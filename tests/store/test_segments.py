@@ -12,10 +12,10 @@ from themis_vcs.errors import Corrupt, ObjectNotFound
 from themis_vcs.model.oid import oid_of
 from themis_vcs.store import segments
 from themis_vcs.store.backend import Batch, Entry
-from themis_vcs.store.environment import Writer
 from themis_vcs.store.frames import HEADER_BYTES, SEGMENT_BYTES, Frame, compress
 from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.repository import Repository
+from themis_vcs.store.tables import Writer
 
 
 def entry(payload: bytes) -> Entry:

@@ -140,7 +140,8 @@ def main(expected: dict[str, Any]) -> None:
     # Cached, for the sake of all children.
     provenance.packages()
     for line in sys.stdin:
-        print(json.dumps(_judged(*json.loads(line), expected)), flush=True)
+        store, written = json.loads(line)
+        print(json.dumps(_judged(store, written, expected)), flush=True)
 
 
 if __name__ == "__main__":

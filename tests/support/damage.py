@@ -14,9 +14,9 @@ from pathlib import Path
 from themis_vcs.errors import ThemisError
 from themis_vcs.model.oid import Oid
 from themis_vcs.store import segments
-from themis_vcs.store.environment import Writer
 from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.repository import Repository
+from themis_vcs.store.tables import Writer
 
 PAGE = 4096
 

@@ -29,10 +29,10 @@ from themis_vcs.store.repository import Repository
 FULL = os.environ.get("THEMIS_FAULTS") == "full"
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 30.0
-CALLS = tuple(
-    "pwrite64 pwritev pwritev2 writev write fdatasync fsync sync_file_range msync ftruncate fallocate "
-    "rename renameat renameat2 mkdir unlink unlinkat rmdir".split()
-)
+WRITES = ("pwrite64", "pwritev", "pwritev2", "writev", "write")
+_SYNCS = ("fdatasync", "fsync", "sync_file_range", "msync")
+_NAMINGS = ("ftruncate", "fallocate", "rename", "renameat", "renameat2", "mkdir", "unlink", "unlinkat", "rmdir")
+CALLS = (*WRITES, *_SYNCS, *_NAMINGS)
 _STRACE = ("strace", "-f", "-qq")
 _LINE = re.compile(r"(\d+) +(\w+)\((.*)")
 

@@ -56,6 +56,7 @@ CASES = 40
 SAMPLES = 2
 NAMES = ("part", "whole", "more")
 STEPS = CASES * (SAMPLES + 5)
+_WORDS = ("the", "sum", "of", "two", "equal", "numbers", "is", "even", "as")
 _FLUSH_EVERY = 25
 _MAP_SIZE = 1 << 16
 _WRITE_TIMEOUT = 1.0
@@ -89,7 +90,7 @@ class Answer(Part):
         self.called(ctx.dataset_id, case.case_id, ctx.candidate_index)
         await self.take_time()
         words = random.Random(f"{case.case_id}/{ctx.candidate_index}")
-        text = " ".join(words.choices("the sum of two equal numbers is even as".split(), k=words.randint(5, 500)))
+        text = " ".join(words.choices(_WORDS, k=words.randint(5, 500)))
         name = f"{case.case_id}/{ctx.candidate_index}"
         return GenerationResult(f"{text} = {case.expected_output}", candidate_id=name)
 
@@ -283,8 +284,8 @@ def _marked(journal: Journal) -> type[Environment]:
 
 
 def main(store: Path, journal: Journal, pause: float) -> int:
-    lmdb.Environment = _marked(journal)  # type: ignore[misc]
-    compressor.Samples = functools.partial(Samples, needed=_RECORDS_FOR_A_DICTIONARY)  # type: ignore[misc, assignment]
+    setattr(lmdb, Environment.__name__, _marked(journal))
+    setattr(compressor, Samples.__name__, functools.partial(Samples, needed=_RECORDS_FOR_A_DICTIONARY))
     try:
         with Witness(store, journal) as repository:
             journal.write("opened")

@@ -16,6 +16,7 @@ from themis_vcs.analysis.reading import Reader
 from themis_vcs.analysis.steps import step_keys
 from themis_vcs.model import tree
 from themis_vcs.model.objects import Track
+from themis_vcs.model.tree import case_of
 
 _SCORED = ("score", "judge")
 _CHUNK = 500
@@ -142,7 +143,7 @@ def _flips(reader: Reader, old: Track | None, new: Track | None) -> Iterator[Fli
     """The cases of a metric that both runs have and whose score is not the same."""
     if old is None or new is None:
         return
-    cases = {_case_of(change.key): None for change in reader.diff(old.values, new.values)}
+    cases = {case_of(change.key): None for change in reader.diff(old.values, new.values)}
     for case in cases:
         one, other = _score(reader, old, case), _score(reader, new, case)
         scores = [None if isinstance(each, Failure) else each for each in (one, other)]
@@ -186,7 +187,3 @@ def _changed(reader: Reader, stage: str, old: Track | None, new: Track | None) -
         for change in chunk:
             texts = [None if oid is None else excerpt(values[oid]) for oid in (change.old, change.new)]
             yield ChangedStep(stage=stage, track=track.id, key=change.key, old=texts[0], new=texts[1])
-
-
-def _case_of(key: str) -> str:
-    return key if key.count("/") == 1 else key.rpartition("/")[0]

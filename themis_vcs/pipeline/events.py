@@ -16,7 +16,7 @@ class RunStarted(msgspec.Struct, frozen=True, tag=True):
 
 
 class StageStarted(msgspec.Struct, frozen=True, tag=True):
-    """A stage was planned: `steps` of its tracks have to be looked at, `carried` results stand as they are.
+    """A stage was planned: `steps` of its tracks are looked at, `carried` others stand as they are.
 
     `passed_through` says that the stage has no component and hands its input on.
     """

@@ -74,14 +74,13 @@ class Execution:
             self.settled[item if isinstance(item, str) else item.key] = _ABSENT
         for key in self._open:
             self.settled[key] = _ABSENT
-        roots = {}
-        rows = sorted(self.settled.items())
+        roots, settled, keys = {}, self.settled, sorted(self.settled)
         for position, name in enumerate(("values", "steps", "failures")):
-            changes = [(key, outcome[position]) for key, outcome in rows]
             if base is not None:
-                roots[name] = workspace.update(getattr(base, name), dict(changes))
+                roots[name] = workspace.update(getattr(base, name), {key: settled[key][position] for key in keys})
             else:
-                roots[name] = workspace.build([(key, oid) for key, oid in changes if oid is not None])
+                changes = ((key, settled[key][position]) for key in keys)
+                roots[name] = workspace.build((key, oid) for key, oid in changes if oid is not None)
         return Track(
             id=spec.id,
             component=spec.ref,

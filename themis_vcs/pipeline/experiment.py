@@ -11,9 +11,10 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from themis_vcs.errors import ConfigurationError, UsageError
+from themis_vcs.errors import ConfigurationError, ThemisError, UsageError
 from themis_vcs.evaluation.dataset import Dataset
 from themis_vcs.evaluation.secrets import find_literals
+from themis_vcs.model import refname
 from themis_vcs.model.derivation import STAGES
 from themis_vcs.model.objects import Identity, Run, Snapshot, Stage
 from themis_vcs.pipeline import snapshot as snapshots
@@ -112,6 +113,9 @@ class Experiment:
         """
         selection = Selection(check_stage(stage), metric_ids, cases, changed_only, fresh)
         with opened(store, self.storage) as repository:
+            problems = name_problems(self.name)
+            if problems:
+                raise ConfigurationError("experiment", problems)
             run, stored = load_run(repository, resolve(repository, base or self.name))
             workspace = Workspace(repository, dry=dry_run)
             evaluation = self.evaluation
@@ -163,6 +167,7 @@ class Experiment:
     def _provenance(self, components: Components) -> Callable[[], dict[str, Any]]:
         return lambda: {
             **capture(self.directory),
+            "directory": str(self.directory) if self.directory else None,
             "components": snapshots.rebuild_instructions(components),
             "environment": self.environment_metadata,
         }
@@ -191,7 +196,8 @@ class Experiment:
             "storage.parameters": self.storage.parameters,
             "environment_metadata": self.environment_metadata,
         }
-        problems = [(beneath(path, where), why) for path, data in plain.items() for where, why in find_literals(data)]
+        problems = name_problems(self.name)
+        problems += [(beneath(path, where), why) for path, data in plain.items() for where, why in find_literals(data)]
         return problems if self.datasets else [*problems, ("datasets", "missing: at least one dataset")]
 
 
@@ -247,6 +253,9 @@ def replay_job(
         )
     redone = {stage: snapshots.stage_identity(stage, components, settings) for stage in selection.stages}
     identity = stored.identity
+    only = selection.only
+    if only is not None and not any(only(key) for key, _ in workspace.scan(identity.cases)):
+        raise UsageError(f"no case matches {', '.join(selection.cases or ())}", hint="cases are DATASET/CASE or CASE")
     cases = StoredCases(identity.cases, identity.datasets, identity.revisions)
     return Job(
         name=name,
@@ -258,7 +267,7 @@ def replay_job(
         frozen={stage: stages[stage] for stage in before},
         carried=_carried(workspace, stages, selection, redone),
         force=selection.force,
-        only=selection.only,
+        only=only,
         metric_ids=frozenset(selection.metric_ids) if selection.metric_ids is not None else None,
         retry_failed=retry == "failed",
         reason=f"replay {selection.stage}",
@@ -276,6 +285,15 @@ def blocking(coroutine: Coroutine[Any, Any, T], twin: str) -> T:
         return asyncio.run(coroutine)
     coroutine.close()
     raise UsageError("an event loop is running here", hint=f"use `await {twin}(…)`")
+
+
+def name_problems(name: str) -> list[tuple[str, str]]:
+    """What is wrong with the name of a line of runs."""
+    try:
+        refname.check(f"names/{name}")
+    except ThemisError as error:
+        return [("name", error.message)]
+    return []
 
 
 def _carried(

@@ -9,9 +9,8 @@ import msgspec
 
 from themis_vcs.analysis.reasons import Reason
 from themis_vcs.analysis.receipt import Receipt
-from themis_vcs.model.tree import split_key
+from themis_vcs.model.tree import case_of, split_key
 from themis_vcs.pipeline.experiment import Experiment
-from themis_vcs.pipeline.inputs import case_of
 from themis_vcs.pipeline.resolve import resolve_components
 from themis_vcs.pipeline.result import PendingStep
 from themis_vcs.pipeline.snapshot import rebuild_instructions

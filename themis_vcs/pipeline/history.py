@@ -9,6 +9,7 @@ import msgspec
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.model.derivation import STAGES
 from themis_vcs.model.objects import Run, Snapshot, Stage, Step, load
+from themis_vcs.model.tree import case_of
 from themis_vcs.pipeline.events import (
     RunEvent,
     RunFinished,
@@ -17,7 +18,6 @@ from themis_vcs.pipeline.events import (
     StageStarted,
     StepFinished,
 )
-from themis_vcs.pipeline.inputs import case_of
 from themis_vcs.store.repository import Repository
 
 

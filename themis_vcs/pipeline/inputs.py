@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from themis_vcs.model.oid import Oid
+from themis_vcs.model.tree import case_of
 from themis_vcs.pipeline.workspace import Workspace
 
 CASES, DATASETS = "cases", "datasets"
@@ -42,11 +43,6 @@ def inputs_of(
     for case in wanted:
         found = [look(case) for look in looks]
         yield case, tuple(found[: len(names)]) if [*map(len, found)] == complete else None
-
-
-def case_of(key: str) -> str:
-    """The case that a step's key belongs to: the key without the index of a sample or a draw."""
-    return key if key.count("/") == 1 else key.rpartition("/")[0]
 
 
 def _datasets(workspace: Workspace, root: Oid) -> Look:

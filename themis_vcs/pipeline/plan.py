@@ -16,7 +16,8 @@ from themis_vcs.model import tree
 from themis_vcs.model.derivation import derivation_key, track_key
 from themis_vcs.model.objects import ComponentRef, Stage, Track
 from themis_vcs.model.oid import Oid
-from themis_vcs.pipeline.inputs import CASES, DATASETS, Groups, case_of, inputs_of
+from themis_vcs.model.tree import case_of
+from themis_vcs.pipeline.inputs import CASES, DATASETS, Groups, inputs_of
 from themis_vcs.pipeline.workspace import Workspace
 
 

@@ -129,8 +129,8 @@ class Progress:
             if self._wanted(spec)
         ]
         steps = sum(each.plan.expected for each in executions)
-        carried = sum(self.workspace.size(each.plan.base.values) for each in executions if each.plan.base)
-        self.tell(events.StageStarted(stage, steps, carried, stage in self.job.passed_through))
+        total = self.workspace.size(self.job.cases.cases) * sum(each.spec.fanout for each in executions)
+        self.tell(events.StageStarted(stage, steps, max(0, total - steps), stage in self.job.passed_through))
         try:
             for execution in executions:
                 if not execution.plan.complete:

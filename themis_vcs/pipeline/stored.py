@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
@@ -107,6 +108,9 @@ def stored_components(
 ) -> Components:
     """The components of a stored run for these stages, made again; with `unchanged` their fingerprints must agree."""
     trusted = trust_code or repository.local(f"run:{run.run_id.hex()}") is not None
+    directory = stored.provenance.get("directory")
+    if trusted and directory and directory not in sys.path:
+        sys.path.insert(0, directory)
     problems: list[tuple[str, str]] = []
     made: dict[str, list[Any]] = {}
     for stage in stages:
@@ -174,6 +178,7 @@ def _provenance(stored: Snapshot, components: Components, stages: Collection[str
         recipes = dict(stored.provenance.get("components", {}))
         made = snapshots.rebuild_instructions(components)
         recipes.update({stage: made[stage] for stage in stages})
-        return {**capture(), "components": recipes, "environment": stored.provenance.get("environment", {})}
+        kept = {name: stored.provenance.get(name) for name in ("directory", "environment")}
+        return {**capture(), **kept, "components": recipes}
 
     return make

@@ -19,9 +19,10 @@ from themis_vcs.model.oid import OID_BYTES, Oid
 from themis_vcs.store import dictionaries, frames
 from themis_vcs.store.backend import Entry
 from themis_vcs.store.dictionaries import Samples, Trained
-from themis_vcs.store.environment import Environment, Writer
+from themis_vcs.store.environment import Environment
 from themis_vcs.store.frames import Frame
 from themis_vcs.store.seal import sealed, unsealed
+from themis_vcs.store.tables import Writer
 
 DICTIONARIES: Final = "dictionaries"
 META: Final = "meta"
@@ -83,7 +84,7 @@ class Compressor:
         return [frame for frame in result if frame is not None], new
 
     def rows(self) -> dict[bytes, bytes]:
-        """Return the rows of `meta` that remember records of labels without a dictionary, where there are enough new ones."""
+        """Return the rows of `meta` that remember records of labels without a dictionary, where there are more now."""
         with self._lock:
             result = {}
             for label, samples in self._samples.items():

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final
 
-from themis_vcs.store.environment import Environment, Reader, Table, Writer
+from themis_vcs.store.environment import Environment
+from themis_vcs.store.tables import Reader, Table, Writer
 
 _ROWS: Final = 4096
 _BYTES: Final = 16 << 20

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 import lmdb
 
@@ -22,10 +22,10 @@ from themis_vcs.errors import StorageError, ThemisError
 from themis_vcs.store import filesystem, metapage
 from themis_vcs.store.failure import poisons, translate
 from themis_vcs.store.gate import Gate
+from themis_vcs.store.tables import Reader, Table, Writer, opened
 from themis_vcs.store.writelock import WriteLock
 
 T = TypeVar("T")
-Cursor: TypeAlias = "lmdb.Cursor[memoryview]"
 
 MAP_SIZE: Final = 1 << 30
 MAX_READERS: Final = 510
@@ -33,14 +33,6 @@ WRITE_TIMEOUT: Final = 30.0
 _ENGINE: Final = 0
 _SPARE: Final = 1 << 20
 _READER_WAIT: Final = 5.0
-
-
-@dataclass(frozen=True)
-class Table:
-    """A named database inside the environment."""
-
-    name: str
-    duplicates: bool = False
 
 
 @dataclass
@@ -208,7 +200,7 @@ class Environment:
 
     def _open_tables(self, env: lmdb.Environment, create: bool) -> dict[str, lmdb._Database]:
         try:
-            return {table.name: _opened(env, table, create) for table in self._tables}
+            return {table.name: opened(env, table, create) for table in self._tables}
         except lmdb.Error as error:
             env.close()
             raise translate(error, self.directory) from error
@@ -303,47 +295,6 @@ class Environment:
                 f"{self.directory}: no space left: {free:,} bytes free, about {room + _SPARE:,} needed",
                 hint="make space, then repeat the command; nothing of it was half-written",
             )
-
-
-def _opened(env: lmdb.Environment, table: Table, create: bool) -> lmdb._Database:
-    """Open a table, outside any transaction of ours: py-lmdb forgets what a reading one opened."""
-    while True:
-        try:
-            return env.open_db(table.name.encode(), create=create, dupsort=table.duplicates, dupfixed=table.duplicates)
-        except lmdb.MapResizedError:
-            env.set_mapsize(0)
-
-
-class Reader:
-    """A transaction and its tables. Values are memoryviews that the next write, or the end, makes invalid."""
-
-    def __init__(self, txn: lmdb.Transaction[memoryview], tables: dict[str, lmdb._Database]) -> None:
-        self.txn = txn
-        self.tables = tables
-
-    def end(self) -> None:
-        """End the transaction, and let go of it: py-lmdb keeps the reader slot as long as the object lives."""
-        self.txn.abort()
-        del self.txn
-
-    def get(self, table: str, key: bytes) -> memoryview | None:
-        return self.txn.get(key, db=self.tables[table])
-
-    def cursor(self, table: str) -> Cursor:
-        return self.txn.cursor(db=self.tables[table])
-
-    def entries(self, table: str) -> int:
-        return int(self.txn.stat(self.tables[table])["entries"])
-
-
-class Writer(Reader):
-    """A transaction that writes."""
-
-    def put(self, table: str, key: bytes, value: bytes, *, append: bool = False) -> None:
-        self.txn.put(key, value, db=self.tables[table], append=append)
-
-    def delete(self, table: str, key: bytes) -> None:
-        self.txn.delete(key, db=self.tables[table])
 
 
 def _before_fork() -> None:

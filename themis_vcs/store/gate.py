@@ -8,7 +8,7 @@ from threading import Condition, Lock
 
 
 class Gate:
-    """A shared and exclusive lock between threads. Not re-entrant: nobody may enter twice, or pass alone while inside."""
+    """A shared and exclusive lock between threads. Not re-entrant: nobody may enter twice, or be alone while inside."""
 
     def __init__(self) -> None:
         self._condition = Condition(Lock())

@@ -2,9 +2,10 @@
 
     python -m themis_vcs.store.inspection STORE PHASE START WAIT
 
-goes through the phases from PHASE on, waits up to WAIT seconds for writers to pause, and writes what it sees to stdout, message by message: a length of 4 bytes and a
-MessagePack list. It judges single rows and frames; what they mean together is `fsck`'s part. Before anything that may
-end the process it says where it is, so that the parent can name the place and start another one behind it.
+goes through the phases from PHASE on, waits up to WAIT seconds for writers to pause, and writes what it sees to
+stdout, message by message: a length of 4 bytes and a MessagePack list. It judges single rows and frames; what they mean
+together is `fsck`'s part. Before anything that may end the process it says where it is, so that the parent can name the
+place and start another one behind it.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from themis_vcs.errors import Corrupt, FormatError, StorageError, StoreBusy, The
 from themis_vcs.model.objects import load, references
 from themis_vcs.model.oid import Oid
 from themis_vcs.store import compressor, frames, lmdb, reflog, segments
-from themis_vcs.store.environment import Reader
 from themis_vcs.store.frames import Frame, payload_of
 from themis_vcs.store.layout import Layout
 from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.seal import unsealed
 from themis_vcs.store.segments import Location
+from themis_vcs.store.tables import Reader
 from themis_vcs.store.writelock import WriteLock
 
 PHASES: Final = ("structure", "rows", "index", "segments")

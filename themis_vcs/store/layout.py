@@ -1,4 +1,4 @@
-"""The store directory: its files, its version, how it comes into being and how a copy of it is written (STORE-1 … 4)."""
+"""The store directory: its files, its version, how it comes into being and how a copy is written (STORE-1 to 4)."""
 
 from __future__ import annotations
 

@@ -14,10 +14,11 @@ from themis_vcs.errors import Corrupt
 from themis_vcs.model.oid import Oid
 from themis_vcs.store import compressor, copying, reflog, segments
 from themis_vcs.store.backend import Batch, ReflogEntry, Statistics
-from themis_vcs.store.environment import MAP_SIZE, WRITE_TIMEOUT, Environment, Reader, Table, Writer
+from themis_vcs.store.environment import MAP_SIZE, WRITE_TIMEOUT, Environment
 from themis_vcs.store.layout import Layout
 from themis_vcs.store.objects import LmdbObjects, steps
 from themis_vcs.store.seal import sealed, unsealed
+from themis_vcs.store.tables import Reader, Table, Writer
 
 META: Final = compressor.META
 DERIVATIONS: Final = "derivations"

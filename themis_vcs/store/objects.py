@@ -16,9 +16,10 @@ from themis_vcs.store import segments
 from themis_vcs.store.backend import Entry
 from themis_vcs.store.compressor import Compressor
 from themis_vcs.store.dictionaries import Trained
-from themis_vcs.store.environment import Environment, Reader, Writer
+from themis_vcs.store.environment import Environment
 from themis_vcs.store.frames import Frame, payload_of
 from themis_vcs.store.segments import Finder, Location
+from themis_vcs.store.tables import Reader, Writer
 
 _STEP: Final = 512
 _SEGMENT_STEP: Final = 32

@@ -10,9 +10,9 @@ from themis_vcs.errors import Corrupt, DecodingError
 from themis_vcs.model import codec
 from themis_vcs.model.oid import OID_BYTES, Oid
 from themis_vcs.store.backend import Batch, ReflogEntry
-from themis_vcs.store.environment import Reader, Writer
 from themis_vcs.store.refs import moves_of
 from themis_vcs.store.seal import sealed, unsealed
+from themis_vcs.store.tables import Reader, Writer
 
 REFS: Final = "refs"
 REFLOG: Final = "reflog"

@@ -102,7 +102,7 @@ class Repository(View):
             self.flush()
 
     def flush(self) -> None:
-        """Write what was put so far; when this returns it is durable. What fails to be written is kept, and tried again."""
+        """Write what was put so far; when this returns it is durable. What cannot be written is kept."""
         self._write((), Batch())
 
     def commit(

@@ -172,5 +172,5 @@ def _only(found: list[Held], text: str) -> Oid:
 def _unknown(view: View, base: str, what: str) -> RevisionNotFound:
     names = [name.removeprefix(NAMES).removeprefix(TAGS) for prefix in (NAMES, TAGS) for name, _ in view.refs(prefix)]
     near = difflib.get_close_matches(base, names, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else "`themis log --all` lists the names"
+    hint = f"did you mean {' or '.join(near)}?" if near else "`themis ls` lists the names"
     return RevisionNotFound(f"{base!r}: {what}", hint=hint)

@@ -1,4 +1,4 @@
-"""The checksum that ties a row to its table and its key (STORE-18), and the few row formats that need more than that."""
+"""The checksum that ties a row to its table and its key (STORE-18)."""
 
 from __future__ import annotations
 

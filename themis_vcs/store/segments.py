@@ -12,8 +12,8 @@ from typing import Final, TypeAlias
 from themis_vcs.errors import Corrupt
 from themis_vcs.model.oid import OID_BYTES, Oid
 from themis_vcs.store import frames
-from themis_vcs.store.environment import Cursor, Reader, Writer
 from themis_vcs.store.frames import SEGMENT_BYTES, Frame
+from themis_vcs.store.tables import Cursor, Reader, Writer
 
 INDEX: Final = "index"
 SEGMENTS: Final = "segments"

@@ -6,7 +6,7 @@ gives, and new nodes are returned: nothing here stores anything.
 """
 
 from themis_vcs.model.tree.build import build
-from themis_vcs.model.tree.casekey import case_key, split_key
+from themis_vcs.model.tree.casekey import case_key, case_of, split_key
 from themis_vcs.model.tree.diff import Change, diff
 from themis_vcs.model.tree.node import EMPTY, Built, Load, is_end
 from themis_vcs.model.tree.read import get, scan, size
@@ -19,6 +19,7 @@ __all__ = [
     "Load",
     "build",
     "case_key",
+    "case_of",
     "diff",
     "get",
     "is_end",

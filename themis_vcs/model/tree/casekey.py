@@ -50,6 +50,11 @@ def split_key(key: str) -> tuple[str, str, int | None]:
     return dataset_id, case_id, index
 
 
+def case_of(key: str) -> str:
+    """Return the key of the case that the key of a sample or a draw belongs to; the key of a case is its own."""
+    return key if key.count("/") == 1 else key.rpartition("/")[0]
+
+
 def quote(text: str) -> str:
     """Return `text` with "%", "/" and control characters as %XX of each of their UTF-8 bytes, upper-case."""
     if text.isprintable() and "%" not in text and "/" not in text:

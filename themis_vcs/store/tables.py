@@ -1,0 +1,59 @@
+"""Named databases of an environment, and transactions over them; when those begin is for `environment` to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import lmdb
+
+Cursor: TypeAlias = "lmdb.Cursor[memoryview]"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A named database inside the environment."""
+
+    name: str
+    duplicates: bool = False
+
+
+def opened(env: lmdb.Environment, table: Table, create: bool) -> lmdb._Database:
+    """Open a table, outside any transaction of ours: py-lmdb forgets what a reading one opened."""
+    while True:
+        try:
+            return env.open_db(table.name.encode(), create=create, dupsort=table.duplicates, dupfixed=table.duplicates)
+        except lmdb.MapResizedError:
+            env.set_mapsize(0)
+
+
+class Reader:
+    """A transaction and its tables. Values are memoryviews that the next write, or the end, makes invalid."""
+
+    def __init__(self, txn: lmdb.Transaction[memoryview], tables: dict[str, lmdb._Database]) -> None:
+        self.txn = txn
+        self.tables = tables
+
+    def end(self) -> None:
+        """End the transaction, and let go of it: py-lmdb keeps the reader slot as long as the object lives."""
+        self.txn.abort()
+        del self.txn
+
+    def get(self, table: str, key: bytes) -> memoryview | None:
+        return self.txn.get(key, db=self.tables[table])
+
+    def cursor(self, table: str) -> Cursor:
+        return self.txn.cursor(db=self.tables[table])
+
+    def entries(self, table: str) -> int:
+        return int(self.txn.stat(self.tables[table])["entries"])
+
+
+class Writer(Reader):
+    """A transaction that writes."""
+
+    def put(self, table: str, key: bytes, value: bytes, *, append: bool = False) -> None:
+        self.txn.put(key, value, db=self.tables[table], append=append)
+
+    def delete(self, table: str, key: bytes) -> None:
+        self.txn.delete(key, db=self.tables[table])
