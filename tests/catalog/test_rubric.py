@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from themis_vcs.catalog.judges import DemoJudge
+from themis_vcs.catalog.registry import resolve
 from themis_vcs.catalog.rubric import LlmRubric
 from themis_vcs.catalog.verdict import MAX_ANSWER, Scale, read_verdict, request_of, schema_of
 from themis_vcs.errors import UsageError
@@ -273,3 +274,9 @@ def test_the_demo_judge_depends_on_prompt_and_seed_alone() -> None:
     assert ask("p", 1) == ask("p", 1)
     assert len({ask(f"p{number}", seed) for number in range(10) for seed in (1, 2)}) > 10
     assert 0 <= json.loads(ask("p"))["score"] <= 1
+
+
+def test_labels_are_shown_best_first_however_they_are_written() -> None:
+    one = resolve("metric", "builtin/llm_rubric", {"labels": {"bad": 0, "good": 1, "fair": 0.5}})
+    other = resolve("metric", "builtin/llm_rubric", {"labels": {"good": 1, "fair": 0.5, "bad": 0}})
+    assert list(one.labels) == list(other.labels) == ["good", "fair", "bad"]

@@ -48,12 +48,12 @@ _SECTION = """
 class LlmRubric(Builtin, frozen=True):
     """Every judge model grades the answer `repeats` times; the score is the mean of their verdicts.
 
-    The rubric is that of `workflow_overrides` for this metric, else the option, else
-    `judge_config["rubric"]`. With `labels` a judge chooses one of them and the score is the label's,
-    otherwise it gives a number on `scale`, a whole one if `integer`. `include_expected` shows the expected
-    output to the judge, `rationale=False` asks for none. The prompt spec of the evaluation, if there is
-    one, replaces the prompt; it may use the names {rubric}, {question}, {candidate}, {parsed}, {expected},
-    {dimension}, {format}, {marker} and those of a case.
+    The rubric is that of `workflow_overrides` for this metric, else the option, else `judge_config["rubric"]`. With
+    `labels` a judge chooses one of them, shown from the highest score down, and the score is the label's, otherwise it
+    gives a number on `scale`, a whole one if `integer`. `include_expected` shows the expected output to the judge,
+    `rationale=False` asks for none. The prompt spec of the evaluation, if there is one, replaces the prompt; it may use
+    the names {rubric}, {question}, {candidate}, {parsed}, {expected}, {dimension}, {format}, {marker} and those of a
+    case.
     """
 
     kind: ClassVar[str] = "llm_rubric"
@@ -80,7 +80,9 @@ class LlmRubric(Builtin, frozen=True):
             raise ValueError(f"repeats: expected 1 to {MAX_REPEATS}")
         # one spelling, so that 1 and 1.0 make one fingerprint
         msgspec.structs.force_setattr(self, "scale", (low, high))
-        msgspec.structs.force_setattr(self, "labels", {name: float(score) for name, score in self.labels.items()})
+        # a map has no order once it is stored, and the order in the prompt sways a judge: the best label comes first
+        ordered = sorted(self.labels.items(), key=lambda item: (-item[1], item[0]))
+        msgspec.structs.force_setattr(self, "labels", {name: float(score) for name, score in ordered})
 
     @property
     def reads(self) -> frozenset[str]:

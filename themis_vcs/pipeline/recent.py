@@ -6,7 +6,7 @@ from itertools import islice
 
 from themis_vcs.model.oid import Oid
 
-_LIMIT = 24 << 20
+_LIMIT = 16 << 20
 _ENTRY = 200
 _SHARE = 8
 
