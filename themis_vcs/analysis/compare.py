@@ -183,7 +183,7 @@ def _changed(reader: Reader, stage: str, old: Track | None, new: Track | None) -
     found = reader.diff(*_roots(old, new))
     for start in range(0, len(found), _CHUNK):
         chunk = found[start : start + _CHUNK]
-        values = reader.values(oid for change in chunk for oid in (change.old, change.new) if oid is not None)
+        values = dict(reader.values(oid for change in chunk for oid in (change.old, change.new) if oid is not None))
         for change in chunk:
             texts = [None if oid is None else excerpt(values[oid]) for oid in (change.old, change.new)]
             yield ChangedStep(stage=stage, track=track.id, key=change.key, old=texts[0], new=texts[1])

@@ -98,7 +98,7 @@ def steps(reader: Reader, found: Located, track: Track, prefix: str) -> Iterator
 def _rows(reader: Reader, track: Track, cases: list[str]) -> Iterator[StepRow]:
     keys = [key for case in cases for key in step_keys(reader, track, case)]
     values = {key: reader.find(track.values, key) for key in keys}
-    stored = reader.values(oid for oid in values.values() if oid is not None)
+    stored = dict(reader.values(oid for oid in values.values() if oid is not None))
     for key in keys:
         value = values[key]
         failure = None if value is not None else reader.find(track.failures, key)

@@ -17,7 +17,6 @@ from themis_vcs.model.objects import Run, Stage, Track
 from themis_vcs.model.oid import Oid
 
 _Z = 1.959963984540054
-_CHUNK = 2_000
 
 
 class MetricMean(msgspec.Struct, frozen=True):
@@ -138,11 +137,5 @@ def student(n: int) -> float:
 
 
 def _scores(reader: Reader, oids: set[Oid]) -> dict[Oid, float | None]:
-    scores: dict[Oid, float | None] = {}
-    pending = list(oids)
-    for start in range(0, len(pending), _CHUNK):
-        chunk = pending[start : start + _CHUNK]
-        for oid, value in reader.values(chunk).items():
-            found = case_score(value)
-            scores[oid] = None if isinstance(found, Failure) else found
-    return scores
+    found = ((oid, case_score(value)) for oid, value in reader.values(oids))
+    return {oid: None if isinstance(score, Failure) else score for oid, score in found}

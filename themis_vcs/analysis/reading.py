@@ -60,9 +60,9 @@ class Reader:
             _remember(self._values, oid, found, _VALUES)
         return found
 
-    def values(self, oids: Iterable[Oid]) -> dict[Oid, Any]:
-        """Domain values by oid, read in one pass over the store and made anew by every call."""
-        return {oid: _domain(payload) for oid, payload in self._payloads(dict.fromkeys(oids))}
+    def values(self, oids: Iterable[Oid]) -> Iterator[tuple[Oid, Any]]:
+        """Domain values with their oids, each once, in no certain order: one pass over the store. None is kept."""
+        return ((oid, _domain(payload)) for oid, payload in self._payloads(dict.fromkeys(oids)))
 
     def diff(self, old: Oid, new: Oid) -> list[tree.Change]:
         """What differs between two trees."""

@@ -52,7 +52,9 @@ def encode(kind: str, body: object) -> bytes:
     Structs, which count as maps of their fields; one that omits defaults omits all that equal their default.
     Raises EncodingError with the path of the first value that has no canonical encoding.
     """
-    return _bounded(envelope(kind) + _canonical(body))
+    data = envelope(kind) + _canonical(body)
+    # Data this short cannot be over a limit, and this is once per object.
+    return data if len(data) <= MAX_ELEMENTS else _bounded(data)
 
 
 def decode(payload: bytes) -> tuple[str, object]:

@@ -7,8 +7,8 @@ import inspect
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Any, TypeVar
 
 from themis_vcs.pipeline.config import RuntimeConfig
@@ -142,51 +142,57 @@ def awaited(result: Any) -> Any:
 
 
 class Chunk:
-    """Plain functions called one after the other in a thread, so that one that never returns can be given up."""
+    """Plain functions called one after the other in a thread, so that one that never returns can be given up.
 
-    def __init__(self, calls: list[Callable[[], Any]], timeout: float) -> None:
+    `outcomes` has what the calls returned so far, or the exceptions that they raised.
+    """
+
+    def __init__(self, calls: Sequence[Callable[[], Any]], timeout: float) -> None:
         self.calls, self.timeout = calls, timeout
-        self.outcomes: list[Any] = [None] * len(calls)
-        self._position = 0
+        self.outcomes: list[Any] = []
         self._started = 0.0
         self._worker: threading.Thread | None = None
+        self._turn = threading.Lock()
 
-    async def run(self) -> list[Any]:
-        """What each call returned, or the exception that it raised."""
-        while self._position < len(self.calls):
-            finished = asyncio.Event()
-            self._start(asyncio.get_running_loop(), finished)
-            while not finished.is_set():
-                try:
-                    async with asyncio.timeout(min(1.0, self.timeout)):
-                        await finished.wait()
-                except TimeoutError:
-                    if self._started and time.monotonic() - self._started > self.timeout:
-                        self._give_up()
-                        break
-        return self.outcomes
+    async def run(self) -> None:
+        """Make all calls. When it is cancelled, the call that is being made is the last."""
+        try:
+            while len(self.outcomes) < len(self.calls):
+                finished = asyncio.Event()
+                self._start(asyncio.get_running_loop(), finished)
+                while not (finished.is_set() or self._given_up()):
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(min(1.0, self.timeout)):
+                            await finished.wait()
+        finally:
+            with self._turn:
+                self._worker = None
+
+    def _given_up(self) -> bool:
+        """Whether the call that is being made has taken too long, and its thread was left behind."""
+        with self._turn:
+            if len(self.outcomes) == len(self.calls) or time.monotonic() - self._started <= self.timeout:
+                return False
+            self._worker = None
+            self.outcomes.append(Timeout(f"no answer within {self.timeout:g} s"))
+            return True
 
     def _start(self, loop: asyncio.AbstractEventLoop, finished: asyncio.Event) -> None:
         def work() -> None:
             me = threading.current_thread()
-            for position in range(self._position, len(self.calls)):
-                self._position, self._started = position, time.monotonic()
-                outcome = attempt(self.calls[position])
-                if self._worker is not me:
-                    return
-                self.outcomes[position] = outcome
-            self._position = len(self.calls)
+            for call in self.calls[len(self.outcomes) :]:
+                outcome = attempt(call)
+                with self._turn:
+                    if self._worker is not me:
+                        return
+                    self.outcomes.append(outcome)
+                    self._started = time.monotonic()
             if not loop.is_closed():
                 loop.call_soon_threadsafe(finished.set)
 
-        self._started = 0.0
+        self._started = time.monotonic()
         self._worker = threading.Thread(target=work, daemon=True, name="themis-components")
         self._worker.start()
-
-    def _give_up(self) -> None:
-        self._worker = None
-        self.outcomes[self._position] = Timeout(f"no answer within {self.timeout:g} s")
-        self._position += 1
 
 
 def attempt(call: Callable[[], Any]) -> Any:

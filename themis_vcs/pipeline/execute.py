@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from themis_vcs.errors import EncodingError
+from themis_vcs.errors import EncodingError, StoreBusy
 from themis_vcs.evaluation.secrets import redact
 from themis_vcs.evaluation.values import value_of
 from themis_vcs.model.codec import encode
@@ -56,14 +57,16 @@ class Execution:
                 self.pending.extend(misses)
             return
         feed = self._feed()
-        flusher = asyncio.create_task(self._flush_regularly())
         try:
-            if self.spec.in_thread:
-                await self._in_chunks(feed)
-            else:
-                await self._concurrently(feed)
-        finally:
-            flusher.cancel()
+            async with asyncio.TaskGroup() as group:
+                flusher = group.create_task(self._flush_regularly())
+                if self.spec.in_thread:
+                    await self._in_chunks(feed)
+                else:
+                    await asyncio.wait([group.create_task(self._worker(feed)) for _ in range(self._concurrency())])
+                flusher.cancel()
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
 
     def conclude(self) -> Track:
         """The track as it stands now, its trees kept."""
@@ -92,7 +95,7 @@ class Execution:
 
     def _feed(self) -> Iterator[Task]:
         for misses in self._misses():
-            values = self.workspace.values(oid for work in misses for group in work.inputs for oid in group)
+            values = dict(self.workspace.values(oid for work in misses for group in work.inputs for oid in group))
             value = values.__getitem__
             for work in misses:
                 yield work, tuple(tuple(map(value, group)) for group in work.inputs)
@@ -126,14 +129,9 @@ class Execution:
                 misses.append(work)
         return misses
 
-    async def _concurrently(self, feed: Iterator[Task]) -> None:
+    def _concurrency(self) -> int:
         limit = self.runtime.stage_concurrency.get(self.spec.stage, self.runtime.max_concurrent_tasks)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(max(1, min(limit, self.runtime.max_concurrent_tasks, self.plan.expected))):
-                    group.create_task(self._worker(feed))
-        except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+        return max(1, min(limit, self.runtime.max_concurrent_tasks, self.plan.expected))
 
     async def _worker(self, feed: Iterator[Task]) -> None:
         for number, (work, groups) in enumerate(feed):
@@ -150,10 +148,12 @@ class Execution:
     async def _in_chunks(self, feed: Iterator[Task]) -> None:
         while chunk := list(islice(feed, _CHUNK)):
             started = time.time_ns()
-            calls = [_bound(self.spec.call, work, groups) for work, groups in chunk]
-            outcomes = await Chunk(calls, self.runtime.timeout).run()
-            for (work, _), result in zip(chunk, outcomes, strict=True):
-                self._finish(work, result, {"started": started}, [])
+            called = Chunk([_bound(self.spec.call, work, groups) for work, groups in chunk], self.runtime.timeout)
+            try:
+                await called.run()
+            finally:
+                for (work, _), result in zip(chunk, called.outcomes, strict=False):
+                    self._finish(work, result, {"started": started}, [])
 
     def _finish(self, work: Work, result: Any, observed: dict[str, Any], attempts: list[dict[str, Any]]) -> None:
         self._open.discard(work.key)
@@ -205,7 +205,9 @@ class Execution:
     async def _flush_regularly(self) -> None:
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
-            self.workspace.flush()
+            # another writer may be slow; what was kept is written with the next group
+            with contextlib.suppress(StoreBusy):
+                self.workspace.flush()
 
 
 def step_error(error: Exception) -> StepError:

@@ -73,7 +73,7 @@ class Repository(View):
         """Keep an object and return its oid. EncodingError; MissingReference at the latest when it is written."""
         payload = dump(obj)
         oid = oid_of(payload)
-        if isinstance(obj, Value):
+        if type(obj) is Value:
             self.put_payload(oid, payload, "value:" + obj.type, _NOTHING)
         else:
             self.put_payload(oid, payload, _label(obj), tuple(references(obj)))
