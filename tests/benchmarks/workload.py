@@ -45,13 +45,15 @@ def case(number: int, edition: int = 0) -> Case:
 
 @dataclass
 class Cases:
-    """`size` cases, made anew for every reading; every case below `edited` is in another edition."""
+    """`size` cases, made anew for every reading; if `edited` is set, every case of that many is in another edition."""
 
     size: int
     edited: int = 0
+    edition: int = 1
 
     def __iter__(self) -> Iterator[Case]:
-        return (case(number, int(number < self.edited)) for number in range(self.size))
+        for number in range(self.size):
+            yield case(number, self.edition if self.edited and number % self.edited == 0 else 0)
 
 
 @dataclass

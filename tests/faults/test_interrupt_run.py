@@ -42,6 +42,7 @@ def test_interrupts_at_random(times: int, tmp_path: Path, judge: Judge) -> None:
         trial.clear()
     text = tally.report()
     assert tally.failures == [], text
+    assert tally.counts["interrupted"] >= TRIALS / 2, text
 
 
 @pytest.mark.parametrize("component", ["parser", "equal"])

@@ -2,9 +2,10 @@
 
     python -m tests.support.scripted STORE JOURNAL [PAUSE]
 
-The store is made if it is not there, and written after every few steps, so that there are many transactions. It starts
-with a map that is too small, and learns dictionaries early. PAUSE is how many seconds a component takes. In every
-transaction a byte is written to stdout, and then one is awaited from stdin unless that is at its end.
+The store is made if it is not there, and written after every few steps, not after a time, so that there are many
+transactions and always the same. It starts with a map that is too small, and learns dictionaries early. PAUSE is how
+many seconds a component takes. In every transaction a byte is written to stdout, and then one is awaited from stdin
+unless that is at its end.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import itertools
 import json
 import os
 import random
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -41,6 +43,7 @@ from themis_vcs import (
 )
 from themis_vcs.errors import ThemisError
 from themis_vcs.model.objects import Run, Stage, Step
+from themis_vcs.pipeline import execute
 from themis_vcs.pipeline.events import Observer, RunEvent, StepFinished
 from themis_vcs.pipeline.result import RunResult
 from themis_vcs.store import compressor, lmdb
@@ -58,6 +61,7 @@ NAMES = ("part", "whole", "more")
 STEPS = CASES * (SAMPLES + 5)
 _WORDS = ("the", "sum", "of", "two", "equal", "numbers", "is", "even", "as")
 _FLUSH_EVERY = 25
+_NO_REGULAR_FLUSH = ("_FLUSH_SECONDS", 3600.0)
 _MAP_SIZE = 1 << 16
 _WRITE_TIMEOUT = 1.0
 _RECORDS_FOR_A_DICTIONARY = 60
@@ -284,6 +288,9 @@ def _marked(journal: Journal) -> type[Environment]:
 
 
 def main(store: Path, journal: Journal, pause: float) -> int:
+    # A shell lets what it starts in the background ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    setattr(execute, *_NO_REGULAR_FLUSH)
     setattr(lmdb, Environment.__name__, _marked(journal))
     setattr(compressor, Samples.__name__, functools.partial(Samples, needed=_RECORDS_FOR_A_DICTIONARY))
     try:

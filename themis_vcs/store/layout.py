@@ -76,9 +76,12 @@ class Layout:
     def create(self, make_database: Callable[[], None]) -> None:
         """Make the directory and what is in it, unless it is a store already. Several processes may try at once."""
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._create(make_database)
         except OSError as error:
             raise StorageError(f"cannot create {self.path}: {error.strerror}") from error
+
+    def _create(self, make_database: Callable[[], None]) -> None:
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.format.exists():
             return
         with _alone(self.path):

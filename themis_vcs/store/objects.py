@@ -97,11 +97,11 @@ class LmdbObjects:
             raise Corrupt(f"the index holds {expected:,} objects, and {count:,} were found")
 
     def _prepared(self, entries: Sequence[Entry]) -> Prepared:
-        unique = {entry.oid: entry for entry in entries}
         with self.environment.reading() as reader:
             finder = Finder(reader)
             find, damaged = finder.find, self._damaged
-            fresh = [entry for oid, entry in unique.items() if find(oid) is None or oid in damaged]
+            unknown = {entry[0]: entry for entry in entries if find(entry[0]) is None or entry[0] in damaged}
+            fresh = list(unknown.values())
             damaged.update(finder.doubtful)
             seen = reader.txn.id()
         rows = [row for entry in fresh if entry.oid in damaged for row in self._unsound(entry.oid)]

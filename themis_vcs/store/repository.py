@@ -74,9 +74,9 @@ class Repository(View):
         payload = dump(obj)
         oid = oid_of(payload)
         if type(obj) is Value:
-            self.put_payload(oid, payload, "value:" + obj.type, _NOTHING)
+            self._add(oid, payload, "value:" + obj.type, _NOTHING)
         else:
-            self.put_payload(oid, payload, _label(obj), tuple(references(obj)))
+            self._add(oid, payload, _label(obj), tuple(references(obj)))
         return oid
 
     def put_payload(self, oid: Oid, payload: bytes, label: str, references: Sequence[Oid] | None = None) -> None:
@@ -84,14 +84,7 @@ class Repository(View):
 
         `references` are all the oids that the object refers to; if None, they are read from the payload.
         """
-        if references is None:
-            references = _references_in(payload)
-        if self.readonly or self._closed:
-            self._require_writable()
-        with self._buffer:
-            full = self._group.add(oid, payload, label, references)
-        if full:
-            self.flush()
+        self._add(oid, payload, label, _references_in(payload) if references is None else references)
 
     def record(self, key: bytes, step: Oid) -> None:
         """Remember a step under its derivation key; it is written with the group."""
@@ -171,6 +164,14 @@ class Repository(View):
             # The first failure is the one to report.
             with suppress(ThemisError):
                 self.close()
+
+    def _add(self, oid: Oid, payload: bytes, label: str, references: Sequence[Oid]) -> None:
+        if self.readonly or self._closed:
+            self._require_writable()
+        with self._buffer:
+            full = self._group.add(oid, payload, label, references)
+        if full:
+            self.flush()
 
     def _write(self, targets: Sequence[Oid], batch: Batch) -> None:
         with self._writer:

@@ -62,11 +62,11 @@ class Finder:
 
     def find(self, oid: Oid) -> Location | None:
         """Return where the frame that names this oid begins."""
-        cursor, prefix, known, segments = self._cursor, oid[:PREFIX], False, self._segments
-        found = cursor.set_range_dup(INDEX_KEY, prefix)
+        cursor, prefix, segments = self._cursor, oid[:PREFIX], self._segments
+        found, known = cursor.set_range_dup(INDEX_KEY, prefix), False
         while found:
-            row = cursor.value()
-            if row[:PREFIX] != prefix:
+            row = cursor.value().tobytes()
+            if not row.startswith(prefix):
                 break
             number, offset = _PLACE.unpack_from(row, PREFIX)
             data = segments[number] if number in segments else self._segment(number)

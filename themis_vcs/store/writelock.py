@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +38,9 @@ class WriteLock:
         try:
             self._wait(deadline, timeout)
             try:
-                os.pwrite(self._fd, b"%-12d\n" % os.getpid(), 0)
+                # the number only serves the message of those who wait
+                with suppress(OSError):
+                    os.pwrite(self._fd, b"%-12d\n" % os.getpid(), 0)
                 yield
             finally:
                 # An explicit unlock: a forked child may still hold a copy of the descriptor.

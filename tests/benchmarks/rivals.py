@@ -1,0 +1,103 @@
+"""The same records in other tools: git, restic, and a table of sqlite3 with zstd."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import zstandard
+
+from themis_vcs.model.objects import Value, dump
+from themis_vcs.model.oid import oid_of
+
+_GROUP = 2_000
+_PASSWORD = {"RESTIC_PASSWORD": "benchmark"}
+
+
+def write_files(payloads: Sequence[bytes], directory: Path) -> None:
+    """Write one file per record, 256 to a folder."""
+    for number, payload in enumerate(payloads):
+        if number % 256 == 0:
+            folder = directory / f"{number // 256:04d}"
+            folder.mkdir(parents=True)
+        (folder / f"{number:06d}").write_bytes(payload)
+
+
+class Git:
+    """A git repository around a folder of files."""
+
+    def __init__(self, files: Path, metadata: Path) -> None:
+        self._options = [f"--git-dir={metadata}", f"--work-tree={files}"]
+        self._metadata = metadata
+        self._git("init", "--quiet")
+        self._git("config", "gc.auto", "0")
+
+    def commit(self) -> None:
+        self._git("add", "--all")
+        self._git("-c", "user.name=b", "-c", "user.email=b@localhost", "commit", "--quiet", "--message=records")
+
+    def size(self) -> int:
+        return size_of(self._metadata)
+
+    def collect(self) -> None:
+        self._git("gc", "--quiet")
+
+    def _git(self, *arguments: str) -> None:
+        subprocess.run(["git", *self._options, *arguments], check=True)
+
+
+class Restic:
+    """A restic repository for a folder of files."""
+
+    def __init__(self, files: Path, repository: Path) -> None:
+        self._files, self._repository = files, repository
+        self._restic("init")
+
+    @staticmethod
+    def installed() -> bool:
+        return shutil.which("restic") is not None
+
+    def backup(self) -> None:
+        self._restic("backup", str(self._files))
+
+    def size(self) -> int:
+        return size_of(self._repository)
+
+    def _restic(self, *arguments: str) -> None:
+        command = ["restic", "--quiet", "--no-cache", "--repo", str(self._repository), *arguments]
+        subprocess.run(command, check=True, env={**os.environ, **_PASSWORD}, stdout=subprocess.DEVNULL)
+
+
+class Sqlite:
+    """Records by their hash in a table of sqlite3, each compressed by itself; durable after every group."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._database = sqlite3.connect(path)
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=FULL")
+        self._database.execute("CREATE TABLE records (oid BLOB PRIMARY KEY, data BLOB) WITHOUT ROWID")
+
+    def put(self, records: Sequence[Value]) -> None:
+        compress = zstandard.ZstdCompressor(level=3).compress
+        for start in range(0, len(records), _GROUP):
+            payloads = [dump(record) for record in records[start : start + _GROUP]]
+            rows = [(oid_of(payload), compress(payload)) for payload in payloads]
+            with self._database:
+                self._database.executemany("INSERT OR IGNORE INTO records VALUES (?, ?)", rows)
+
+    def size(self) -> int:
+        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return self._path.stat().st_size
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def size_of(directory: Path) -> int:
+    """Return the bytes that the files below a folder take on disk, in whole blocks."""
+    return sum(path.stat().st_blocks * 512 for path in directory.rglob("*") if path.is_file())

@@ -1,0 +1,41 @@
+"""How long the command line takes to begin, beside a Python that imports click; all from compiled files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.benchmarks.figure import Dose, Figure, in_turns
+
+_WANTED = 2.5
+
+
+def rows(dose: Dose, directory: Path) -> Iterator[Figure]:
+    """Yield the least times over the least time of Python with click."""
+    directory.mkdir(exist_ok=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment.pop("THEMIS_DIR", None)
+    themis = [sys.executable, "-m", "themis_vcs.cli"] if not _installed() else [str(_installed())]
+
+    def call(*command: str) -> None:
+        subprocess.run(command, check=True, cwd=directory, env=environment, stdout=subprocess.DEVNULL)
+
+    call(*themis, "init")
+    commands = {
+        "click": lambda: call(sys.executable, "-c", "import click"),
+        "themis --help": lambda: call(*themis, "--help"),
+        "themis status": lambda: call(*themis, "status"),
+    }
+    for command in commands.values():
+        command()
+    seconds = in_turns(commands, dose.starts)
+    for name in ("themis --help", "themis status"):
+        yield Figure(f"{name} over python -c 'import click'", min(seconds[name]) / min(seconds["click"]), most=_WANTED)
+
+
+def _installed() -> Path | None:
+    script = Path(sys.executable).with_name("themis")
+    return script if script.exists() else None
