@@ -38,7 +38,7 @@ def test_a_run_beside_another_writer_names_it_and_can_be_repeated(tmp_path: Path
         assert (beside.status, beside.record.calls) == (13, {})
         assert f"process {program.process.pid} is writing" in beside.record.raised
         with Repository.open(store, readonly=True) as repository:
-            assert list(repository.backend.everything()) == []
+            assert list(repository.refs()) == []
         program.go_on()
         trial = program.end()
     repeated = killing.run(tmp_path / "beside", store=store)

@@ -223,8 +223,8 @@ def test_every_mistake_of_a_configuration_is_listed(store: RunStore) -> None:
         "evaluation.judge_config.api_key",
         "generation.generator",
         "generation.reducer",
-        "evaluation.metrics[1]",
-        "seeds[0]",
+        "evaluation.metrics.1.ignore_cas",
+        "seeds.0",
     }
 
 

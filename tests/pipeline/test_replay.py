@@ -120,3 +120,17 @@ def test_a_run_goes_on_where_it_stopped(store: RunStore, counted: Counter[str]) 
     finished = experiment().run(store=store)
     assert finished.run_id == stopped.run_id
     assert counted == {"test/equal": 6, "judge": 6}
+
+
+def test_a_replayed_run_can_be_resumed(store: RunStore, counted: Counter[str]) -> None:
+    from themis_vcs.pipeline.experiment import blocking
+    from themis_vcs.pipeline.stored import resume_async
+
+    names = {"generator": "builtin/demo_generator", "parser": "builtin/text", "metrics": ["builtin/exact_match"]}
+    first = experiment(generation={"reducer": "builtin/passthrough"}, **names)
+    first.run(store=store)
+    replayed = first.replay(stage="parse", store=store)
+    resumed = blocking(resume_async(store.repository, "main"), "resume_async")
+    assert resumed.run_id == replayed.run_id
+    assert resumed.status == "completed"
+    assert resumed.objects_added == 0

@@ -29,10 +29,10 @@ from themis_vcs.store.repository import Repository
 FULL = os.environ.get("THEMIS_FAULTS") == "full"
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 30.0
-WRITES = ("pwrite64", "pwritev", "pwritev2", "writev", "write")
+PAGES = ("pwrite64", "pwritev", "pwritev2", "writev")
 _SYNCS = ("fdatasync", "fsync", "sync_file_range", "msync")
 _NAMINGS = ("ftruncate", "fallocate", "rename", "renameat", "renameat2", "mkdir", "unlink", "unlinkat", "rmdir")
-CALLS = (*WRITES, *_SYNCS, *_NAMINGS)
+CALLS = (*PAGES, "write", *_SYNCS, *_NAMINGS)
 _STRACE = ("strace", "-f", "-qq")
 _LINE = re.compile(r"(\d+) +(\w+)\((.*)")
 
@@ -66,6 +66,8 @@ class Trial:
     written: Path
     status: int
     stderr: str = ""
+    tampered: bool = False
+    """Whether strace came to the point at which it was to do something."""
 
     @property
     def record(self) -> Record:
@@ -229,10 +231,15 @@ def kill(place: Path, transactions: int, delay: float, pause: float) -> Trial:
     return program.trial
 
 
-def strace(point: Point, effect: str) -> list[str]:
-    """The command that executes a program with `effect` at a point, such as "signal=KILL" or "error=EIO"."""
+def tampered(place: Path, point: Point, effect: str) -> Trial:
+    """Execute the program with `effect` at a point, such as "signal=KILL" or "error=EIO"."""
+    log = place.with_suffix(".trace")
     inject = f"inject={point.call}:{effect}:when={point.number}"
-    return [*_STRACE, "-o", "/dev/null", "-e", f"trace={point.call}", "-e", inject]
+    trial = run(place, *_STRACE, "-o", str(log), "-e", f"trace={point.call}", "-e", inject)
+    trace = log.read_text(errors="replace")
+    trial.tampered = "(INJECTED)" in trace or "+++ killed by SIGKILL" in trace
+    log.unlink()
+    return trial
 
 
 def points(place: Path, calls: Sequence[str] = CALLS) -> list[Point]:

@@ -49,7 +49,7 @@ from themis_vcs.pipeline.result import RunResult
 from themis_vcs.store import compressor, lmdb
 from themis_vcs.store.backend import Batch
 from themis_vcs.store.dictionaries import Samples
-from themis_vcs.store.environment import Environment, Writer
+from themis_vcs.store.environment import Environment
 from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.repository import Repository
 
@@ -273,8 +273,8 @@ def _observer(repository: Repository, journal: Journal, flush_every: int) -> Obs
 
 def _marked(journal: Journal) -> type[Environment]:
     class Marked(Environment):
-        def write(self, body: Callable[[Writer], T], **options: Any) -> T:
-            def marked(writer: Writer) -> T:
+        def write(self, body: Callable[[Any], T], **options: Any) -> T:
+            def marked(writer: Any) -> T:
                 journal.write(f"enter {time.monotonic_ns()}")
                 os.write(1, b".")
                 os.read(0, 1)

@@ -91,7 +91,8 @@ class FunctionGenerator(FunctionComponent):
     generate: Function
 
     def wrap(self, result: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        return result if isinstance(result, GenerationResult) else GenerationResult(final_output=result)
+        # a forgotten `return` is no answer
+        return result if result is None or isinstance(result, GenerationResult) else GenerationResult(result)
 
 
 class FunctionSelector(FunctionComponent):

@@ -192,7 +192,7 @@ def _is_plain(value: Any, depth: int) -> bool:
         if kind in _LEAVES:
             continue
         if kind is float:
-            if item != item:  # noqa: PLR0124
+            if item != item:
                 return False
         elif (item or (kind is not dict and kind is not list)) and not _is_plain(item, depth):
             return False

@@ -122,6 +122,7 @@ def load_experiment(path: Path, settings: Sequence[str] = (), name: str | None =
         name=name or config.name or path.stem,
         environment_metadata=config.environment_metadata,
         directory=directory,
+        source=str(path),
     )
 
 

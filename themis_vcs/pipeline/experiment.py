@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -39,7 +39,10 @@ Retry = Literal["failed", "none"]
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """An evaluation, described. `name` is the line of runs that its runs are put on, like a branch."""
+    """An evaluation, described. `name` is the line of runs that its runs are put on, like a branch.
+
+    `directory` is where its code lies, and `source` what error messages call it.
+    """
 
     generation: GenerationConfig
     evaluation: EvaluationConfig = EvaluationConfig()
@@ -50,6 +53,7 @@ class Experiment:
     name: str = "main"
     environment_metadata: dict[str, Any] = field(default_factory=dict)
     directory: Path | None = None
+    source: str = "experiment"
 
     def compile(self) -> snapshots.RunSnapshot:
         """Resolve and read everything, and say what the run is: its id, identity and surroundings. Stores nothing."""
@@ -115,7 +119,7 @@ class Experiment:
         with opened(store, self.storage) as repository:
             problems = name_problems(self.name)
             if problems:
-                raise ConfigurationError("experiment", problems)
+                raise ConfigurationError(self.source, problems)
             run, stored = load_run(repository, resolve(repository, base or self.name))
             workspace = Workspace(repository, dry=dry_run)
             evaluation = self.evaluation
@@ -132,7 +136,7 @@ class Experiment:
                 components,
                 settings,
                 self.name,
-                self._provenance(components),
+                self._provenance(components, stored.provenance, selection.stages),
                 retry,
             )
             return await carry_out(workspace, job, runtime or self.runtime, on_event)
@@ -164,11 +168,14 @@ class Experiment:
             passed_through=_passed_through(self.generation, self.evaluation),
         )
 
-    def _provenance(self, components: Components) -> Callable[[], dict[str, Any]]:
+    def _provenance(
+        self, components: Components, stored: Mapping[str, Any] | None = None, stages: Collection[str] = STAGES
+    ) -> Callable[[], dict[str, Any]]:
+        """The surroundings; those recipes of a stored run are kept that are for none of `stages`."""
         return lambda: {
             **capture(self.directory),
             "directory": str(self.directory) if self.directory else None,
-            "components": snapshots.rebuild_instructions(components),
+            "components": snapshots.merged_recipes(stored or {}, components, stages),
             "environment": self.environment_metadata,
         }
 
@@ -185,7 +192,7 @@ class Experiment:
             except ConfigurationError as error:
                 problems.extend(error.problems)
         if problems:
-            raise ConfigurationError("experiment", problems)
+            raise ConfigurationError(self.source, problems)
         return found[0], found[1]
 
     def _problems(self) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -33,7 +34,7 @@ def resolve_components(
         reducer=found.one("reducer", generation.reducer or PASSTHROUGH, "generation.reducer")
         if "reduce" in stages
         else None,
-        parser=found.one("parser", (evaluation.parsers or [PASSTHROUGH])[0], "evaluation.parsers[0]")
+        parser=found.one("parser", (evaluation.parsers or [PASSTHROUGH])[0], "evaluation.parsers.0")
         if "parse" in stages
         else None,
         metrics=metrics,
@@ -60,7 +61,7 @@ def settings_of(generation: GenerationConfig, evaluation: EvaluationConfig, seed
         if type(value) is not int or value < 1
     ]
     problems += [
-        (f"seeds[{number}]", f"expected a whole number of 64 bits, got {seed!r:.80}")
+        (f"seeds.{number}", f"expected a whole number of 64 bits, got {seed!r:.80}")
         for number, seed in enumerate(seeds)
         if type(seed) is not int or not -(2**63) <= seed < 2**63
     ]
@@ -80,8 +81,8 @@ def settings_of(generation: GenerationConfig, evaluation: EvaluationConfig, seed
 
 def beneath(path: str, where: str) -> str:
     """The path of something inside of what `path` names."""
-    where = where.removeprefix("$").removeprefix(".")
-    return f"{path}{where}" if where.startswith("[") or not where else f"{path}.{where}"
+    where = re.sub(r"\[(\d+)\]", r".\1", where.removeprefix("$")).removeprefix(".")
+    return f"{path}.{where}" if where else path
 
 
 class _Finder:
@@ -102,13 +103,17 @@ class _Finder:
             self.problems.extend((beneath(path, where), why) for where, why in find_literals(config))
         try:
             return registry.resolve(role, spec, config)
+        except ConfigurationError as error:
+            for option, what in error.problems:
+                self.problems.append((beneath(path, option), what if option else f"{spec}: {what}"))
+            return None
         except ThemisError as error:
             hint = f" ({error.hint})" if error.hint else ""
             self.problems.append((path, f"{error.message}{hint}"))
             return None
 
     def several(self, role: str, configured: Sequence[Any], path: str) -> list[Any]:
-        found = [self.one(role, each, f"{path}[{number}]") for number, each in enumerate(configured)]
+        found = [self.one(role, each, f"{path}.{number}") for number, each in enumerate(configured)]
         return [each for each in found if each is not None]
 
 
@@ -150,7 +155,7 @@ def _contradictions(
             name = component_id(each)
             if name in seen:
                 problems.append(
-                    (f"evaluation.{path}[{number}]", f"{name} is there twice; give one of them another name")
+                    (f"evaluation.{path}.{number}", f"{name} is there twice; give one of them another name")
                 )
             seen.add(name)
     return problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -81,6 +82,14 @@ def rebuild_instructions(components: Components) -> dict[str, list[dict[str, Any
         stage: [_instructions(component, role) for role, component in members if component is not None]
         for stage, members in roles.items()
     }
+
+
+def merged_recipes(
+    stored: Mapping[str, Any], components: Components, stages: Collection[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """How the components of every stage can be made again: of `stages` these, of the others those of a stored run."""
+    made = rebuild_instructions(components)
+    return {**stored.get("components", {}), **{stage: made[stage] for stage in stages}}
 
 
 def stored_settings(identity: Identity) -> Settings:

@@ -110,7 +110,7 @@ def stored_components(
     trusted = trust_code or repository.local(f"run:{run.run_id.hex()}") is not None
     directory = stored.provenance.get("directory")
     if trusted and directory and directory not in sys.path:
-        sys.path.insert(0, directory)
+        sys.path.append(directory)
     problems: list[tuple[str, str]] = []
     made: dict[str, list[Any]] = {}
     for stage in stages:
@@ -125,6 +125,9 @@ def stored_components(
             if unchanged and describe(component, recipe["role"]).fingerprint != recipe["fingerprint"]:
                 problems.append((f"{stage}: {recipe['id']}", "its code or configuration has changed since"))
             made.setdefault(recipe["role"], []).append(component)
+    needed = {"generate": "generator", "reduce": "reducer", "parse": "parser"}
+    absent = [stage for stage, role in needed.items() if stage in stages and role not in made]
+    problems = problems or [(stage, "the run does not say how its component is made") for stage in absent]
     if problems:
         raise ConfigurationError(
             f"run {run.run_id.hex()[:12]}", problems, hint="run its experiment file instead: themis run FILE"
@@ -175,10 +178,7 @@ def _make(recipe: dict[str, Any], trusted: bool) -> Any:
 
 def _provenance(stored: Snapshot, components: Components, stages: Collection[str]) -> Callable[[], dict[str, Any]]:
     def make() -> dict[str, Any]:
-        recipes = dict(stored.provenance.get("components", {}))
-        made = snapshots.rebuild_instructions(components)
-        recipes.update({stage: made[stage] for stage in stages})
         kept = {name: stored.provenance.get(name) for name in ("directory", "environment")}
-        return {**capture(), **kept, "components": recipes}
+        return {**capture(), **kept, "components": snapshots.merged_recipes(stored.provenance, components, stages)}
 
     return make

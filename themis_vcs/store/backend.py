@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from themis_vcs.model.oid import Oid
 
@@ -41,6 +41,10 @@ class Entry(NamedTuple):
     label: str = ""
 
 
+Record: TypeAlias = tuple[Oid, bytes, str]
+"""An Entry, or a plain tuple of the same: to make a NamedTuple takes as long as to look its oid up."""
+
+
 class ReflogEntry(NamedTuple):
     """One move of a ref. `time` in ns since the epoch."""
 
@@ -59,7 +63,7 @@ class Batch:
     fact about this store that never travels. `message`, `who` and `time` (ns since the epoch) go to the reflog.
     """
 
-    objects: Sequence[Entry] = ()
+    objects: Sequence[Record] = ()
     derivations: dict[bytes, Oid] = field(default_factory=dict)
     tracks: dict[bytes, bytes] = field(default_factory=dict)
     refs: Sequence[RefUpdate] = ()

@@ -17,7 +17,7 @@ import zstandard
 from themis_vcs.errors import Corrupt, ObjectNotFound
 from themis_vcs.model.oid import OID_BYTES, Oid
 from themis_vcs.store import dictionaries, frames
-from themis_vcs.store.backend import Entry
+from themis_vcs.store.backend import Record
 from themis_vcs.store.dictionaries import Samples, Trained
 from themis_vcs.store.environment import Environment
 from themis_vcs.store.frames import Frame
@@ -62,14 +62,14 @@ class Compressor:
                 self._loaded[number] = dictionary
             return dictionary
 
-    def compress(self, entries: Sequence[Entry]) -> tuple[list[Frame], list[Trained]]:
+    def compress(self, entries: Sequence[Record]) -> tuple[list[Frame], list[Trained]]:
         """Return a frame per entry, in order, and the dictionaries that these frames were the occasion to train.
 
         Frames of the n-th new dictionary hold -n for its number, which is not known before it is stored.
         """
         groups: dict[str, list[int]] = defaultdict(list)
-        for place, entry in enumerate(entries):
-            groups[entry.label].append(place)
+        for place, (_, _, label) in enumerate(entries):
+            groups[label].append(place)
         new: list[Trained] = []
         result: list[Frame | None] = [None] * len(entries)
         for label, places in groups.items():
@@ -77,7 +77,7 @@ class Compressor:
             with self._lock:
                 number, dictionary = self._dictionary_for(label, group, new)
             packed = frames.compress(
-                [entry.oid for entry in group], [entry.payload for entry in group], number, dictionary
+                [oid for oid, _, _ in group], [payload for _, payload, _ in group], number, dictionary
             )
             for place, frame in zip(places, packed, strict=True):
                 result[place] = frame
@@ -105,7 +105,7 @@ class Compressor:
                 self._samples.pop(trained.label, None)
 
     def _dictionary_for(
-        self, label: str, entries: Sequence[Entry], new: list[Trained]
+        self, label: str, entries: Sequence[Record], new: list[Trained]
     ) -> tuple[int, zstandard.ZstdCompressionDict | None]:
         if not label:
             return 0, None
@@ -119,8 +119,8 @@ class Compressor:
         samples = self._samples.get(label)
         if samples is None:
             samples = self._samples[label] = self._remembered(label)
-        for entry in entries:
-            samples.add(entry.oid, entry.payload)
+        for oid, payload, _ in entries:
+            samples.add(oid, payload)
         if not samples.due:
             return 0, None
         trained = dictionaries.train(label, self._older_payloads(samples) + samples.payloads)

@@ -7,13 +7,10 @@ from typing import Final
 
 from themis_vcs.errors import MissingReference
 from themis_vcs.model.oid import Oid
-from themis_vcs.store.backend import Entry
+from themis_vcs.store.backend import Record
 
 MAX_OBJECTS: Final = 2_000
 MAX_BYTES: Final = 8 << 20
-
-# A NamedTuple's own constructor takes three times as long, and this is once per object.
-_tuple: Final = tuple.__new__
 
 Missing = Callable[[Iterable[Oid]], list[Oid]]
 
@@ -22,7 +19,7 @@ class Group:
     """Entries by oid, what each refers to, and derivations. Not safe between threads."""
 
     def __init__(self) -> None:
-        self.entries: dict[Oid, Entry] = {}
+        self.entries: dict[Oid, Record] = {}
         self.derivations: dict[bytes, Oid] = {}
         self._references: dict[Oid, Sequence[Oid]] = {}
         self._bytes = 0
@@ -33,7 +30,7 @@ class Group:
     def add(self, oid: Oid, payload: bytes, label: str, references: Sequence[Oid]) -> bool:
         """Take in an object, unless it is here already; return whether the group is full."""
         if oid not in self.entries:
-            self.entries[oid] = _tuple(Entry, (oid, payload, label))
+            self.entries[oid] = (oid, payload, label)
             self._bytes += len(payload)
             if references:
                 self._references[oid] = references

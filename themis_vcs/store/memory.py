@@ -70,8 +70,8 @@ class MemoryBackend(MemoryObjects):
         with self._open():
             moves = moves_of(batch.refs, self._refs.get)
             before = len(self._objects)
-            for entry in batch.objects:
-                self._objects.setdefault(entry.oid, bytes(entry.payload))
+            for oid, payload, _ in batch.objects:
+                self._objects.setdefault(oid, bytes(payload))
             self._derivations.update(batch.derivations)
             self._tracks.update(batch.tracks)
             self._local.update(batch.local)

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from themis_vcs.errors import Corrupt, ObjectNotFound, ThemisError
 from themis_vcs.model.oid import Oid
 from themis_vcs.store import segments
-from themis_vcs.store.backend import Entry
+from themis_vcs.store.backend import Record
 from themis_vcs.store.compressor import Compressor
 from themis_vcs.store.dictionaries import Trained
 from themis_vcs.store.environment import Environment
@@ -96,7 +96,7 @@ class LmdbObjects:
         if not prefix and len(seen) == 1 and count != expected:
             raise Corrupt(f"the index holds {expected:,} objects, and {count:,} were found")
 
-    def _prepared(self, entries: Sequence[Entry]) -> Prepared:
+    def _prepared(self, entries: Sequence[Record]) -> Prepared:
         with self.environment.reading() as reader:
             finder = Finder(reader)
             find, damaged = finder.find, self._damaged
@@ -104,7 +104,7 @@ class LmdbObjects:
             fresh = list(unknown.values())
             damaged.update(finder.doubtful)
             seen = reader.txn.id()
-        rows = [row for entry in fresh if entry.oid in damaged for row in self._unsound(entry.oid)]
+        rows = [row for oid, _, _ in fresh if oid in damaged for row in self._unsound(oid)]
         frames, trained = self.compressor.compress(fresh)
         return Prepared(frames, trained, rows, seen)
 

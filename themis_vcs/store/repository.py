@@ -206,7 +206,7 @@ class Repository(View):
         if entry is None:
             leaving = self._leaving
             entry = leaving.entries.get(oid) if leaving is not None else None
-        return None if entry is None else entry.payload
+        return None if entry is None else entry[1]
 
     def _require_writable(self) -> None:
         if self._closed:
