@@ -139,7 +139,7 @@ def test_all_problems_of_an_experiment_are_listed(project: Project) -> None:
     assert (done.status, done.out) == (2, "")
     error = json.loads(done.err)
     assert (error["schema"], error["code"], error["exit_status"]) == ("themis.error/1", "configuration", 2)
-    assert {problem["path"] for problem in error["problems"]} == {"generation.generator", "evaluation.metrics[0]"}
+    assert {problem["path"] for problem in error["problems"]} == {"generation.generator", "evaluation.metrics.0"}
     assert "did you mean answer" in error["message"]
 
 

@@ -188,6 +188,7 @@ def test_a_verdict_that_cannot_be_read_is_an_error_and_not_a_zero(store: RunStor
     result = experiment(judge=Mumbling()).run(store=store)
     mean = result.metrics["test/verdict"]
     assert (mean.mean, mean.count, mean.failed) == (1.0, 5, 1)
+    assert result.status == "completed_with_failures"
     counted.clear()
     experiment(judge=Mumbling()).run(store=store)
     assert counted == {}

@@ -64,7 +64,7 @@ def test_a_real_model_answers_and_judges_twenty_cases_once(base_url: str, tmp_pa
     made = experiment({**asked, "max_tokens": 8}, cases, judge={**asked, "max_tokens": 24})
     with LmdbRunStore(tmp_path / "store") as store:
         first = made.run(store=store)
-        assert first.status == "completed"
+        assert not any(counts.failed or counts.blocked for counts in first.stages.values())
         assert (first.stages["generate"].built, first.stages["judge"].built) == (20, 20)
         mean = first.metrics["llm_rubric"]
         assert mean.count + mean.failed == 20

@@ -90,7 +90,7 @@ def compare(reader: Reader, old: tuple[str, Located], new: tuple[str, Located]) 
     pairs = list(_pairs(reader, old[1], new[1]))
     flipped = [flip for stage, one, other in pairs if stage in _SCORED for flip in _flips(reader, one, other)]
     before, after = (
-        metric_means(reader, each.run, reader.size(each.snapshot.identity.cases)) for _, each in (old, new)
+        metric_means(reader, each.run.stages, reader.size(each.snapshot.identity.cases)) for _, each in (old, new)
     )
     return Comparison(
         old=_side(*old),

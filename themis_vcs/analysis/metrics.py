@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.evaluation.judging import EvaluationExecution
 from themis_vcs.evaluation.results import Score, ScoreError
-from themis_vcs.model.objects import Run, Stage, Track
+from themis_vcs.model.objects import Stage, Track
 from themis_vcs.model.oid import Oid
 
 _Z = 1.959963984540054
@@ -60,14 +60,14 @@ def _evaluation_score(value: EvaluationExecution) -> float | Failure:
     return Failure("metric_failure", "the workflow gave no score")
 
 
-def metric_means(reader: Reader, run: Run, cases: int) -> dict[str, MetricMean]:
-    """The mean of every metric of a run over its `cases` cases."""
-    return {track.id: track_mean(reader, track, cases) for track in metric_tracks(reader, run)}
+def metric_means(reader: Reader, stages: Iterable[Oid], cases: int) -> dict[str, MetricMean]:
+    """The mean of every metric of the stages of a run over its `cases` cases."""
+    return {track.id: track_mean(reader, track, cases) for track in metric_tracks(reader, stages)}
 
 
-def metric_tracks(reader: Reader, run: Run) -> Iterator[Track]:
-    """The tracks of a run that hold scores, in order."""
-    for oid in run.stages:
+def metric_tracks(reader: Reader, stages: Iterable[Oid]) -> Iterator[Track]:
+    """The tracks that hold scores, in order."""
+    for oid in stages:
         stage = reader.repository.load(oid, Stage)
         if stage.name in ("score", "judge"):
             yield from stage.tracks

@@ -77,7 +77,7 @@ def summary(reader: Reader, found: Located) -> RunSummary:
         datasets=datasets,
         work=work_of(run),
         tracks=[each for stage in stages.values() for each in track_summaries(reader, stage, cases)],
-        metrics=metric_means(reader, run, cases),
+        metrics=metric_means(reader, run.stages, cases),
         configuration=configuration(identity),
         surroundings=surroundings(found.snapshot),
     )

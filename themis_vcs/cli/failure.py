@@ -55,8 +55,13 @@ def _reported(error: BaseException, output: Output) -> int:
         case KeyboardInterrupt() | click.Abort():
             output.note("interrupted")
             return INTERRUPTED
+        case click.exceptions.NoArgsIsHelpError():
+            for line in error.format_message().split("\n"):
+                output.note(line)
+            return USAGE
         case click.ClickException():
-            return _report(output, "usage", error.format_message(), _usage_hint(error), error.exit_code)
+            message = " ".join(error.format_message().split())
+            return _report(output, "usage", message, _usage_hint(error), error.exit_code)
         case ThemisError():
             return _report(output, error.code, error.message, error.hint, error.exit_status, **_details(error))
         case _:

@@ -187,14 +187,8 @@ def _is_plain(value: Any, depth: int) -> bool:
         return False
     depth += 1
     # `all` of a generator takes half as long again, on the hottest path there is.
-    for item in items:
-        kind = type(item)
-        if kind in _LEAVES:
-            continue
-        if kind is float:
-            if item != item:
-                return False
-        elif (item or (kind is not dict and kind is not list)) and not _is_plain(item, depth):
+    for item in items:  # noqa: SIM110
+        if type(item) not in _LEAVES and not _is_plain(item, depth):
             return False
     return True
 

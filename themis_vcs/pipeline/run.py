@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from themis_vcs.analysis.metrics import metric_means
+from themis_vcs.analysis.metrics import MetricMean, metric_means
 from themis_vcs.errors import UsageError
 from themis_vcs.model.derivation import STAGES
 from themis_vcs.model.objects import Identity, Run, Snapshot, Stage, Track
@@ -82,8 +82,9 @@ async def carry_out(
         raise
     finally:
         await _close(job.components)
-    status = progress.status()
-    run = progress.record(status)
+    metrics = {} if workspace.dry else progress.metrics()
+    status = progress.status(metrics.values())
+    progress.record(status)
     progress.tell(events.RunFinished(progress.run_id.hex(), status, progress.completed))
     return RunResult(
         run_id=progress.run_id.hex(),
@@ -91,7 +92,7 @@ async def carry_out(
         status=status,
         completed_through_stage=progress.completed,
         stages=progress.counts,
-        metrics={} if workspace.dry else metric_means(workspace, run, workspace.size(job.cases.cases)),
+        metrics=metrics,
         objects_added=workspace.repository.objects_added - before,
         pending=progress.pending,
         passed_through=sorted(job.passed_through),
@@ -144,9 +145,13 @@ class Progress:
         self.workspace.flush()
         self.tell(events.StageFinished(stage, counts.built, counts.reused, counts.failed, counts.blocked))
 
-    def status(self) -> str:
-        """How the run ends, now that nothing is left to do."""
-        if any(counts.failed or counts.blocked for counts in self.counts.values()):
+    def metrics(self) -> dict[str, MetricMean]:
+        """The mean of every metric that the stages have."""
+        return metric_means(self.workspace, self.stages.values(), self.workspace.size(self.job.cases.cases))
+
+    def status(self, metrics: Iterable[MetricMean]) -> str:
+        """How the run ends, now that nothing is left to do. A case without a score is a failed one."""
+        if any(counts.failed or counts.blocked for counts in self.counts.values()) or any(m.failed for m in metrics):
             return "completed_with_failures"
         return "completed" if self.job.until == STAGES[-1] else "stopped"
 

@@ -17,6 +17,8 @@ from themis_vcs.errors import Corrupt, FormatError, NoStore, StorageError
 
 NAME: Final = ".themis"
 VERSION: Final = 1
+NEW_PAGES: Final = 9
+"""How many pages the database of a new store has."""
 _FORMAT = re.compile(rb"themis-store (0|[1-9][0-9]{0,8})\n")
 _LONGEST_FORMAT: Final = 64
 
@@ -87,14 +89,23 @@ class Layout:
         with _alone(self.path):
             if self.format.exists():
                 return
-            # Without a format file nobody has opened what is here: a creation was interrupted.
             if self.database.exists():
+                self._refuse_used()
+                # Nothing was ever kept here: a creation was interrupted.
                 shutil.rmtree(self.database)
             self.database.mkdir(mode=0o700)
             make_database()
             sync(self.database)
             write_format(self.path)
             sync(self.path.parent)
+
+    def _refuse_used(self) -> None:
+        """Corrupt if the database holds more than a new one does, though no format file says what it is."""
+        if self.data.exists() and self.data.stat().st_size > NEW_PAGES * os.sysconf("SC_PAGE_SIZE"):
+            raise Corrupt(
+                f"{self.path} holds a database, but its file `format` is missing",
+                hint=f"if it was a store, write the line `themis-store {VERSION}` into {self.format}",
+            )
 
     def copy(self, target: Path, copy_database: Callable[[Layout], None]) -> None:
         """Write a store at `target`, whose database `copy_database` puts into a layout it is given."""

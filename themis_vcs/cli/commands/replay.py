@@ -34,7 +34,7 @@ Start = Callable[..., Coroutine[Any, Any, "RunResult"]]
         ("Parse again after an edit of the parser", "themis replay experiment.toml --stage parse"),
         (
             "Judge again under another rubric",
-            "themis replay experiment.toml --stage judge --set evaluation.metrics.1.rubric=@strict.txt",
+            "themis replay experiment.toml --stage judge --set evaluation.judge_config.rubric=@strict.txt",
         ),
         ("Draw every judgment three times", "themis replay main --stage judge --repeats 3"),
         ("What would be judged again, and why?", "themis replay main --stage judge --changed-only --dry-run"),
