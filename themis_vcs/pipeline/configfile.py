@@ -29,7 +29,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import msgspec
 import yaml
 
@@ -39,6 +38,7 @@ from themis_vcs.evaluation.dataset import Dataset
 from themis_vcs.evaluation.secrets import find_literals
 from themis_vcs.pipeline.config import EvaluationConfig, GenerationConfig, RuntimeConfig, StorageConfig
 from themis_vcs.pipeline.experiment import Experiment
+from themis_vcs.pipeline.misfits import misfits
 
 MAX_BYTES = 16 * 1024 * 1024
 """Largest configuration, and largest file that "@FILE" brings in."""
@@ -105,7 +105,7 @@ def load_experiment(path: Path, settings: Sequence[str] = (), name: str | None =
         _apply(data, setting, Path.cwd())
     problems = [(where.removeprefix("$."), why) for where, why in find_literals(data)]
     _insert_texts(data, path.parent, problems)
-    problems += _misfits(data)
+    problems += misfits(data, ExperimentFile)
     if problems:
         raise ConfigurationError(str(path), problems)
     config = msgspec.convert(data, ExperimentFile)
@@ -183,7 +183,10 @@ def _apply(data: dict[str, Any], setting: str, directory: Path) -> None:
         place = _step(place, part, ".".join(parents[: number + 1]), {})
     value = _value(text)
     if isinstance(value, str):
-        value = _text(value, directory, path)
+        try:
+            value = _text(value, directory, path)
+        except DataError as error:
+            raise UsageError(f"--set {error.message}", hint=error.hint) from error
     if isinstance(place, list):
         place[_position(place, last, path)] = value
     elif isinstance(place, dict):
@@ -250,25 +253,6 @@ def _insert_texts(data: dict[str, Any], directory: Path, problems: list[tuple[st
             part[key] = walk(part[key], f"{section}.{key}")
 
 
-def _misfits(data: dict[str, Any]) -> list[tuple[str, str]]:
-    """Everything in which the data does not fit `ExperimentFile`; msgspec would name the first only."""
-    try:
-        msgspec.convert(data, ExperimentFile)
-    except msgspec.ValidationError as first:
-        validator = jsonschema.Draft202012Validator(msgspec.json.schema(ExperimentFile))
-        found = [(_place(error), _reason(error)) for error in validator.iter_errors(data)]
-        return sorted(found) or [("", str(first))]
-    return []
-
-
-def _place(error: jsonschema.ValidationError) -> str:
-    return ".".join(str(part) for part in error.absolute_path)
-
-
-def _reason(error: jsonschema.ValidationError) -> str:
-    return error.message if len(error.message) <= 300 else f"{error.message[:297]}..."
-
-
 def _rooted(config: Any, directory: Path) -> Any:
     """The configuration with the `path` options of its components relative to the file's directory."""
 
@@ -299,7 +283,8 @@ def _datasets(files: Sequence[DatasetFile], directory: Path, source: str) -> lis
     for number, each in enumerate(files):
         file = directory / each.path
         if not file.is_file():
-            problems.append((f"datasets.{number}.path", f"no such file: {file}"))
+            what = "not a file" if file.exists() else "no such file"
+            problems.append((f"datasets.{number}.path", f"{what}: {file}"))
             continue
         read = read_dataset(
             file,
