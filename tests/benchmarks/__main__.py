@@ -1,7 +1,7 @@
 """Measures what docs/explanation/performance.md promises: scripts/bench runs this.
 
-Prints "row | figure | wanted | ok?" as it goes, or with --json one document at the end. Status 3 if something wanted was
-not reached.
+Prints "row | figure | wanted | ok?" as it goes, or with --json one document at the end. Status 3 if something wanted
+was not reached.
 """
 
 from __future__ import annotations

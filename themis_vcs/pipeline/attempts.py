@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from themis_vcs.pipeline.config import RuntimeConfig
@@ -30,11 +30,6 @@ class Caller:
         self.runtime = runtime
         self._providers = {name: asyncio.Semaphore(limit) for name, limit in runtime.provider_concurrency.items()}
 
-    def limit(self, provider: str | None) -> AbstractAsyncContextManager[Any]:
-        """The place in the provider's queue; providers without a configured limit have none."""
-        semaphore = self._providers.get(provider) if provider else None
-        return semaphore if semaphore is not None else nullcontext()
-
     async def call(
         self, function: Callable[[], Awaitable[T] | T], attempts: list[dict[str, Any]], component: object
     ) -> T:
@@ -42,11 +37,14 @@ class Caller:
 
         The function must not block; wrap one that does in `in_thread`. The last failure is raised as it came.
         """
-        provider = getattr(component, "provider", None)
+        # the place in the provider's queue; providers without a configured limit have none
+        queue = self._providers.get(getattr(component, "provider", None) or "")
         number = 1
         while True:
             try:
-                async with self.limit(provider):
+                if queue is None:
+                    return await self._once(function)
+                async with queue:
                     return await self._once(function)
             except Exception as error:
                 delay = self._delay(error, number)
