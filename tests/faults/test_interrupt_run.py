@@ -5,12 +5,16 @@ from __future__ import annotations
 import random
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.support import killing, scripted
 from tests.support.killing import FULL, Judge, Tally, Trial
+from themis_vcs.store.gate import Gate
+from themis_vcs.store.repository import Repository
 
 TRIALS = 40 if FULL else 5
 PAUSE = 0.01
@@ -59,3 +63,34 @@ def test_calls_of_plain_components_that_have_returned_are_kept(component: str, t
     assert called < scripted.CASES, "it was interrupted too late"
     assert sum(name == component for name, _ in record.steps.values()) >= called - 1
     assert judge.problems(trial) == []
+
+
+def test_an_interrupt_in_the_midst_of_a_read_does_not_keep_the_store_from_closing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(gate: Gate) -> None:
+        enter(gate)
+        raise KeyboardInterrupt
+
+    enter = Gate.enter
+    repository = Repository.init(tmp_path / "store")
+    with monkeypatch.context() as patch:
+        patch.setattr(Gate, "enter", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            list(repository.refs())
+    with _within(5):
+        repository.close()
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    def too_long(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -60,6 +60,12 @@ def test_records_that_share_nothing_get_none(repository: Repository) -> None:
     assert repository.statistics().dictionaries == 0
 
 
+def test_records_that_share_little_get_none(repository: Repository) -> None:
+    shared = "answer with one word only, and give no reason"
+    put(repository, [Value("noise", [os.urandom(1500), shared]) for _ in range(700)])
+    assert repository.statistics().dictionaries == 0
+
+
 def test_records_of_earlier_sessions_count(path: Path) -> None:
     made = records(600)
     Repository.init(path).close()

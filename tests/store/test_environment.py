@@ -20,7 +20,7 @@ from tests.support.children import Child, in_child
 from themis_vcs.errors import Corrupt, FormatError, NoStore, StorageError, StoreBusy
 from themis_vcs.model.objects import Value
 from themis_vcs.model.oid import oid_of
-from themis_vcs.store import environment, filesystem, metapage
+from themis_vcs.store import environment, filesystem, metapage, opening
 from themis_vcs.store.backend import Batch, Entry
 from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.repository import Repository
@@ -201,7 +201,7 @@ def test_iterators_left_unfinished_hold_no_reader_slot(path: Path) -> None:
     backend.apply(some(40))
     oids = list(backend.oids())
     left = []
-    for _ in range(environment.MAX_READERS + 20):
+    for _ in range(opening.MAX_READERS + 20):
         iterator = backend.get_many(oids)
         next(iterator)
         left.append(iterator)
@@ -288,7 +288,7 @@ def test_a_reader_adopts_the_map_that_another_process_made_larger(path: Path) ->
 
 
 def test_slots_of_killed_readers_are_taken_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "MAX_READERS", 4)
+    monkeypatch.setattr(opening, "MAX_READERS", 4)
     LmdbBackend(path, create=True).apply(some(3))
     gc.collect()
     for _ in range(4):
@@ -414,11 +414,36 @@ def _acknowledged(log: bytes) -> tuple[list[bytes], bool]:
     return oids, inside
 
 
+def test_a_store_that_is_open_takes_back_the_slots_of_killed_readers(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "MAX_READERS", 3)
+    backend = LmdbBackend(path, create=True)
+    receive, send = os.pipe()
+
+    def hang() -> None:
+        other = LmdbBackend(path)
+        with other.environment.reading():
+            os.write(send, b"x")
+            time.sleep(60)
+
+    children = [Child(hang) for _ in range(3)]
+    for _ in children:
+        os.read(receive, 1)
+    for child in children:
+        child.kill(signal.SIGKILL)
+    assert backend.statistics().objects == 0
+    backend.close()
+    os.close(receive)
+    os.close(send)
+
+
 # The write lock
 
 
 def test_a_lock_that_is_held_elsewhere_is_busy_and_names_the_process(path: Path) -> None:
     Repository.init(path).close()
+    backend = LmdbBackend(path, write_timeout=0.1)
     receive, send = os.pipe()
 
     def hold() -> None:
@@ -429,7 +454,6 @@ def test_a_lock_that_is_held_elsewhere_is_busy_and_names_the_process(path: Path)
     child = Child(hold)
     try:
         assert os.read(receive, 1) == b"x"
-        backend = LmdbBackend(path, write_timeout=0.1)
         with pytest.raises(StoreBusy, match=f"process {child.pid} is writing"):
             backend.apply(some(1))
         assert backend.statistics().objects == 0

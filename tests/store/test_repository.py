@@ -172,6 +172,13 @@ def test_walk_yields_everything_reached_once_and_children_first(any_repository: 
     assert all(place[stored.values[key]] < place[step] for key, step in stored.steps.items())
 
 
+def test_walk_yields_an_object_once_that_is_reached_from_several_levels(any_repository: Repository) -> None:
+    lower = any_repository.put(Blob(1, data=b"x"))
+    middle = any_repository.put(Blob(1, chunks=[lower]))
+    upper = any_repository.put(Blob(3, chunks=[middle, lower, middle]))
+    assert [oid for oid, _ in any_repository.walk([upper, lower])] == [lower, middle, upper]
+
+
 def test_walk_leaves_out_what_only_skipped_objects_reach(any_repository: Repository) -> None:
     stored = store_run(any_repository, 5)
     walked = {oid for oid, _ in any_repository.walk([stored.run], skip=lambda oid: oid == stored.stage)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from tests.support.damage import damage_frame
 from themis_vcs.errors import Corrupt, ObjectNotFound
 from themis_vcs.model.oid import oid_of
 from themis_vcs.store import segments
-from themis_vcs.store.backend import Batch, Entry
+from themis_vcs.store.backend import Batch, Entry, Record
+from themis_vcs.store.dictionaries import Trained
 from themis_vcs.store.frames import HEADER_BYTES, SEGMENT_BYTES, Frame, compress
 from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.repository import Repository
@@ -130,3 +132,19 @@ def test_an_index_that_lost_a_row_is_noticed_by_a_full_read(backend: LmdbBackend
     backend.environment.write(write)
     with pytest.raises(Corrupt):
         list(backend.everything())
+
+
+def test_what_another_process_stores_while_a_group_is_compressed_is_stored_once(
+    backend: LmdbBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = LmdbBackend(backend.layout.path)
+    objects = [entry(b"object %d" % number) for number in range(40)]
+    compress_first = backend.compressor.compress
+
+    def overtaken(entries: Sequence[Record]) -> tuple[list[Frame], list[Trained]]:
+        other.apply(Batch(objects=objects[:25]))
+        return compress_first(entries)
+
+    monkeypatch.setattr(backend.compressor, "compress", overtaken)
+    assert backend.apply(Batch(objects=objects)) == 15
+    assert sorted(oid for oid, _ in backend.everything()) == sorted(each.oid for each in objects)

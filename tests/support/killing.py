@@ -12,6 +12,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -193,9 +194,7 @@ class Running:
 
     def end(self) -> Trial:
         """Wait for the end that it finds by itself."""
-        assert self.process.stdout is not None
-        self.process.stdout.read()
-        self.trial.status = self.process.wait(TIMEOUT)
+        self.trial.status = self.process.wait()
         return self.trial
 
     def _send(self, data: bytes) -> None:
@@ -206,7 +205,9 @@ class Running:
 
 @contextmanager
 def running(place: Path, pause: float = 0.0, *, store: Path | None = None, held: bool = False) -> Iterator[Running]:
-    """Start the program; it is killed at the end of the block. With `held`, it waits in every transaction."""
+    """Start the program; it is killed at the end of the block, or after a time. With `held`, it waits in every
+    transaction.
+    """
     usual, written = paths(place)
     trial = Trial(store or usual, written, 0)
     with subprocess.Popen(
@@ -216,9 +217,12 @@ def running(place: Path, pause: float = 0.0, *, store: Path | None = None, held:
         stderr=subprocess.DEVNULL,
         cwd=ROOT,
     ) as process:
+        watchdog = threading.Timer(TIMEOUT, process.kill)
+        watchdog.start()
         try:
             yield Running(process, trial, held=held)
         finally:
+            watchdog.cancel()
             process.kill()
             trial.status = process.wait()
 

@@ -23,9 +23,10 @@ class Workspace(Reader):
         self.save(tree.Built(tree.EMPTY[0], dict([tree.EMPTY])))
 
     def save(self, built: tree.Built) -> Oid:
-        """Keep the new nodes of a tree, children first, and return its root."""
-        for oid, payload in built.nodes.items():
-            self.write(oid, payload, "tree")
+        """Keep the new nodes of a tree, children first, and return its root; a root that is here has all its nodes."""
+        if not self.repository.has(built.root):
+            for oid, payload in built.nodes.items():
+                self.write(oid, payload, "tree")
         return built.root
 
     def put(self, obj: Object) -> Oid:

@@ -19,20 +19,19 @@ from typing import Final, TypeVar
 import lmdb
 
 from themis_vcs.errors import StorageError, ThemisError
-from themis_vcs.store import filesystem, metapage
+from themis_vcs.store import filesystem, opening
 from themis_vcs.store.failure import poisons, translate
 from themis_vcs.store.gate import Gate
-from themis_vcs.store.tables import Reader, Table, Writer, opened
+from themis_vcs.store.tables import Reader, Table, Writer
 from themis_vcs.store.writelock import WriteLock
 
 T = TypeVar("T")
 
 MAP_SIZE: Final = 1 << 30
-MAX_READERS: Final = 510
 WRITE_TIMEOUT: Final = 30.0
-_ENGINE: Final = 0
 _SPARE: Final = 1 << 20
 _READER_WAIT: Final = 5.0
+_PAUSE: Final = 0.01
 
 
 @dataclass
@@ -68,15 +67,18 @@ class Environment:
         create: bool = False,
         map_size: int = MAP_SIZE,
         force_filesystem: bool = False,
+        timeout: float = WRITE_TIMEOUT,
     ) -> None:
         """Open `directory`/data.mdb; with `create`, make it and its tables if they are not there.
 
-        Raises Corrupt if LMDB cannot be given the file, StorageError if the medium or the file system does not do.
+        Raises Corrupt if LMDB cannot be given the file, StorageError if the medium or the file system does not do,
+        StoreBusy after `timeout` seconds behind other writers, unless `readonly`.
         """
         filesystem.check(directory, force=force_filesystem)
         self.directory = directory
         self._tables = tables
         self._lock_file = lock_file
+        self._timeout = timeout
         self._closed = False
         with _registry_lock:
             self._shared = self._acquire(readonly, create, map_size)
@@ -160,63 +162,26 @@ class Environment:
     def _open(self, readonly: bool, create: bool, map_size: int) -> _Shared:
         writer = None if readonly else WriteLock(self._lock_file)
         try:
-            env = self._open_lmdb(readonly, create, map_size)
-            tables = self._open_tables(env, create)
+            env = opening.open_file(self.directory, len(self._tables), readonly, create, map_size)
+            tables = opening.open_tables(env, self._tables, create, writer, self._timeout)
         except BaseException:
             if writer is not None:
                 writer.close()
             raise
         return _Shared(self.directory, env, tables, readonly, map_size, writer, Gate(), os.getpid())
 
-    def _open_lmdb(self, readonly: bool, create: bool, map_size: int) -> lmdb.Environment:
-        if not create or self._data.exists():
-            metapage.check(self._data)
-        try:
-            env = lmdb.open(
-                str(self.directory),
-                map_size=map_size,
-                subdir=True,
-                readonly=readonly,
-                metasync=True,
-                sync=True,
-                writemap=False,
-                mode=0o700,
-                create=create,
-                max_readers=MAX_READERS,
-                max_dbs=len(self._tables),
-                lock=not readonly or self._can_lock(),
-                lib_version=_ENGINE,
-            )
-            if not readonly or self._can_lock():
-                env.reader_check()
-        except lmdb.Error as error:
-            raise translate(error, self.directory) from error
-        return env
-
-    def _can_lock(self) -> bool:
-        """Say whether a reader can have a slot; on read-only media there are no writers, and it needs none."""
-        lock = self.directory / "lock.mdb"
-        return os.access(lock if lock.exists() else self.directory, os.W_OK)
-
-    def _open_tables(self, env: lmdb.Environment, create: bool) -> dict[str, lmdb._Database]:
-        try:
-            return {table.name: opened(env, table, create) for table in self._tables}
-        except lmdb.Error as error:
-            env.close()
-            raise translate(error, self.directory) from error
-
     def _make_writable(self, shared: _Shared) -> None:
         writer = WriteLock(self._lock_file)
         with shared.gate.alone():
             shared.env.close()
             try:
-                shared.env = self._open_lmdb(False, False, shared.map_size)
+                shared.env = opening.open_file(self.directory, len(self._tables), False, False, shared.map_size)
+                shared.tables = opening.open_tables(shared.env, self._tables, False, writer, self._timeout)
             except ThemisError:
                 writer.close()
-                shared.env = self._open_lmdb(True, False, shared.map_size)
+                shared.env = opening.open_file(self.directory, len(self._tables), True, False, shared.map_size)
+                shared.tables = opening.open_tables(shared.env, self._tables, False, None, self._timeout)
                 raise
-            finally:
-                shared.tables = self._open_tables(shared.env, create=False)
             shared.readonly, shared.writer = False, writer
 
     def _usable(self) -> _Shared:
@@ -253,7 +218,7 @@ class Environment:
                     self._resize(shared, 0)
                 elif isinstance(error, lmdb.ReadersFullError) and time.monotonic() < give_up:
                     if not shared.env.reader_check():
-                        time.sleep(0.01)
+                        time.sleep(_PAUSE)
                 elif isinstance(error, lmdb.Error):
                     raise translate(error, self.directory) from error
                 else:

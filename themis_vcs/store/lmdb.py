@@ -68,6 +68,7 @@ class LmdbBackend(LmdbObjects):
                 create=create,
                 map_size=map_size,
                 force_filesystem=force_filesystem,
+                timeout=write_timeout,
             )
 
         if create:

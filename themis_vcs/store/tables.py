@@ -18,15 +18,6 @@ class Table:
     duplicates: bool = False
 
 
-def opened(env: lmdb.Environment, table: Table, create: bool) -> lmdb._Database:
-    """Open a table, outside any transaction of ours: py-lmdb forgets what a reading one opened."""
-    while True:
-        try:
-            return env.open_db(table.name.encode(), create=create, dupsort=table.duplicates, dupfixed=table.duplicates)
-        except lmdb.MapResizedError:
-            env.set_mapsize(0)
-
-
 class Reader:
     """A transaction and its tables. Values are memoryviews that the next write, or the end, makes invalid."""
 
