@@ -18,28 +18,28 @@ from pathlib import Path
 from tests.benchmarks import caching, full_run, rerun, startup, storing
 from tests.benchmarks.figure import QUICK, Dose
 
-_PARTS = {"storing": storing, "full_run": full_run, "caching": caching, "rerun": rerun, "startup": startup}
+PARTS = {"storing": storing, "full_run": full_run, "caching": caching, "rerun": rerun, "startup": startup}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure themis beside other ways.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(_PARTS)}; default: all")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)}; default: all")
     parser.add_argument("--quick", action="store_true", help="a smaller dose, to see that it works")
     parser.add_argument("--json", action="store_true", help="print one document")
     chosen = parser.parse_args()
-    unknown = set(chosen.parts) - set(_PARTS)
+    unknown = set(chosen.parts) - set(PARTS)
     if unknown:
-        parser.error(f"no part {', '.join(sorted(unknown))}; there are: {', '.join(_PARTS)}")
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
     dose = QUICK if chosen.quick else Dose()
     if not chosen.json:
         print(f"# Python {platform.python_version()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
         print("row | figure | wanted | ok?")
     figures = []
     with tempfile.TemporaryDirectory(prefix="themis-bench-") as scratch:
-        for name in chosen.parts or _PARTS:
+        for name in chosen.parts or PARTS:
             place = Path(scratch) / name
             place.mkdir()
-            for found in _PARTS[name].rows(dose, place):
+            for found in PARTS[name].rows(dose, place):
                 figure = replace(found, least=None, most=None) if chosen.quick else found
                 figures.append(figure)
                 if not chosen.json:

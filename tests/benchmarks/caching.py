@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -16,9 +15,8 @@ from typing import Any
 
 from blake3 import blake3
 
-from tests.benchmarks import workload
-from tests.benchmarks.figure import Dose, Figure, clock, ratio
-from tests.benchmarks.full_run import in_a_process
+from tests.benchmarks import full_run, workload
+from tests.benchmarks.figure import Dose, Figure, clock, in_a_process, ratio
 
 _GROUP = 400
 
@@ -29,21 +27,16 @@ def rows(dose: Dose, directory: Path) -> Iterator[Figure]:
     ways = {"sqlite": size, **({"joblib": dose.calls} if find_spec("joblib") else {})}
     rates: dict[str, list[float]] = {name: [] for name in ("themis", *ways)}
     for number in range(dose.rounds):
-        rates["themis"].append(size / in_a_process(size, directory)["wall"])
+        rates["themis"].append(size / in_a_process(full_run.__name__, size, directory)["wall"])
         for name, calls in ways.items():
             place = directory / f"{name}-{number}"
             place.mkdir()
-            rates[name].append(calls / _alone(name, calls, place))
+            rates[name].append(calls / in_a_process(__spec__.name, name, calls, place))
     if "joblib" in rates:
         row = f"full run over the same steps in joblib.Memory, {dose.calls:,} cases there"
         yield Figure(row, ratio(rates["themis"], rates["joblib"]))
     row = "full run over a loop that puts the same steps into sqlite3"
     yield Figure(row, ratio(rates["themis"], rates["sqlite"]), note="one row per step and nothing else")
-
-
-def _alone(name: str, size: int, directory: Path) -> float:
-    command = [sys.executable, "-m", __spec__.name, name, str(size), str(directory)]
-    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def generate(number: int) -> dict[str, Any]:

@@ -5,11 +5,17 @@ The machine may be shared, so what is compared takes turns, and a ratio is the m
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
+
+_ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -90,3 +96,9 @@ def in_turns(contestants: Mapping[str, Callable[[], object]], rounds: int) -> di
 def ratio(numbers: Sequence[float], others: Sequence[float]) -> float:
     """Return the median over the rounds of number / other."""
     return median(number / other for number, other in zip(numbers, others, strict=True))
+
+
+def in_a_process(module: str, *arguments: object) -> Any:
+    """Run a module in a new process and return the JSON that it prints."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    return json.loads(subprocess.run(command, check=True, cwd=_ROOT, stdout=subprocess.PIPE, text=True).stdout)

@@ -7,7 +7,6 @@ pages of LMDB's map that are resident are the kernel's cache of a file.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import threading
@@ -15,19 +14,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.figure import Dose, Figure, clock
+from tests.benchmarks.figure import Dose, Figure, clock, in_a_process
 from tests.benchmarks.workload import Cases, experiment
 from themis_vcs.store.repository import Repository
 
-_SAMPLE_SECONDS = 0.02
+_SAMPLE_SECONDS = 0.05
 
 
 def rows(dose: Dose, directory: Path) -> Iterator[Figure]:
-    """Yield figures of the sizes of a dose; the least of the rounds counts, since a shared machine only adds."""
+    """Yield figures of the sizes of a dose; the least of the rounds counts, since a shared machine only adds.
+
+    The largest size is measured in every other round.
+    """
     runs: dict[int, list[dict[str, float]]] = {size: [] for size in dose.runs}
     for number in range(dose.rounds):
-        for size in dose.runs[: 2 if number else 3]:
-            runs[size].append(in_a_process(size, directory))
+        for size in dose.runs[: 2 if number % 2 else 3]:
+            runs[size].append(in_a_process(__spec__.name, size, directory))
     small, middle, large = dose.runs
     best = {size: min(run["wall"] for run in found) for size, found in runs.items()}
     for size in dose.runs:
@@ -40,14 +42,6 @@ def rows(dose: Dose, directory: Path) -> Iterator[Figure]:
     memory = runs[large][0]["memory"] - min(run["memory"] for run in runs[small])
     yield Figure("growth of memory per case between these", memory / (large - small), "bytes", most=2_048)
     yield Figure(f"store of {middle:,} cases", runs[middle][0]["bytes"] / middle / 1024, "KB per case")
-
-
-def in_a_process(size: int, directory: Path, module: str = __name__) -> dict[str, float]:
-    """Run `module` on so many cases in a new process; what it printed."""
-    command = [sys.executable, "-m", module, str(size), str(directory)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
 
 
 class Peak(threading.Thread):

@@ -7,17 +7,17 @@ without a change is a process of its own: this module with a number of cases and
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from tests.benchmarks.figure import Dose, Figure, clock
+from tests.benchmarks.figure import Dose, Figure, clock, in_a_process
 from tests.benchmarks.workload import Cases, experiment
 from themis_vcs.pipeline import experiment as experiments
 from themis_vcs.pipeline import run as runs
@@ -39,10 +39,7 @@ def rows(dose: Dose, directory: Path) -> Iterator[Figure]:
 def _unchanged(size: int, rounds: int, store: Path) -> Iterator[Figure]:
     with Repository.init(store) as repository:
         full = clock(lambda: experiment(Cases(size)).run(store=repository)).wall
-    command = [sys.executable, "-m", __spec__.name, str(size), str(store)]
-    found = [
-        json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout) for _ in range(rounds)
-    ]
+    found = [in_a_process(__spec__.name, size, store) for _ in range(rounds)]
     best = {part: min(each[part] for each in found) for part in found[0]}
     what = f"nothing changed in {size:,} cases"
     yield Figure(f"{what}: planning", best["planner"] * 1000, "ms", most=100)
@@ -63,8 +60,8 @@ def _one_more(size: int, repository: Repository, full: float) -> Iterator[Figure
 def _one_in_a_hundred(size: int, rounds: int, repository: Repository, full: float) -> Iterator[Figure]:
     found = []
     for number in range(rounds):
-        cases = Cases(size, edited=100, edition=1 + number)
-        found.append(timed(lambda cases=cases: experiment(cases).run(store=repository)))  # type: ignore[misc]
+        changed = experiment(Cases(size, edited=100, edition=1 + number))
+        found.append(timed(partial(changed.run, store=repository)))
     what = f"one case in a hundred of {size:,} changed"
     allowed = 0.02 * full + 0.1
     best = {part: min(each[part] for each in found) for part in found[0]}
@@ -76,18 +73,23 @@ def _one_in_a_hundred(size: int, rounds: int, repository: Repository, full: floa
     yield Figure(f"{what}: the whole run", best["all"] / full * 100, "% of the full run")
 
 
-def timed(action: Callable[[], object]) -> Counter[str]:
-    """Run an action; the seconds of the parts that it consists of and of `all`, and how many tree `nodes` it read."""
-    spent: Counter[str] = Counter()
+def timed(action: Callable[[], object]) -> dict[str, float]:
+    """Run an action; the seconds of its parts and of `all`, and how many tree `nodes` were read before the summary."""
+    spent: dict[str, float] = defaultdict(float)
     workspaces: list[Workspace] = []
+
+    def nodes() -> int:
+        return sum(workspace.nodes_read for workspace in workspaces)
 
     def wrapped(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
             started = time.perf_counter()
+            if part == "summary":
+                spent["nodes"] = nodes()
             try:
                 return function(*arguments, **options)
             finally:
-                spent[part] += time.perf_counter() - started  # type: ignore[assignment]
+                spent[part] += time.perf_counter() - started
 
         return call
 
@@ -99,8 +101,7 @@ def timed(action: Callable[[], object]) -> Counter[str]:
         for part, (module, name) in _PARTS.items():
             patches.enter_context(patch.object(module, name, wrapped(part, getattr(module, name))))
         patches.enter_context(patch.object(experiments, "Workspace", made))
-        spent["all"] = clock(action).wall  # type: ignore[assignment]
-    spent["nodes"] = sum(workspace.nodes_read for workspace in workspaces)
+        spent["all"] = clock(action).wall
     return spent
 
 

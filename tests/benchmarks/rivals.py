@@ -27,6 +27,11 @@ def write_files(payloads: Sequence[bytes], directory: Path) -> None:
         (folder / f"{number:06d}").write_bytes(payload)
 
 
+def installed(tool: str) -> bool:
+    """Say whether the command is here."""
+    return shutil.which(tool) is not None
+
+
 class Git:
     """A git repository around a folder of files."""
 
@@ -56,10 +61,6 @@ class Restic:
     def __init__(self, files: Path, repository: Path) -> None:
         self._files, self._repository = files, repository
         self._restic("init")
-
-    @staticmethod
-    def installed() -> bool:
-        return shutil.which("restic") is not None
 
     def backup(self) -> None:
         self._restic("backup", str(self._files))

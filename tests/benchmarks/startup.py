@@ -18,24 +18,19 @@ def rows(dose: Dose, directory: Path) -> Iterator[Figure]:
     directory.mkdir(exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment.pop("THEMIS_DIR", None)
-    themis = [sys.executable, "-m", "themis_vcs.cli"] if not _installed() else [str(_installed())]
+    themis = str(Path(sys.executable).with_name("themis"))
 
     def call(*command: str) -> None:
         subprocess.run(command, check=True, cwd=directory, env=environment, stdout=subprocess.DEVNULL)
 
-    call(*themis, "init")
+    call(themis, "init")
     commands = {
         "click": lambda: call(sys.executable, "-c", "import click"),
-        "themis --help": lambda: call(*themis, "--help"),
-        "themis status": lambda: call(*themis, "status"),
+        "themis --help": lambda: call(themis, "--help"),
+        "themis status": lambda: call(themis, "status"),
     }
     for command in commands.values():
         command()
     seconds = in_turns(commands, dose.starts)
     for name in ("themis --help", "themis status"):
         yield Figure(f"{name} over python -c 'import click'", min(seconds[name]) / min(seconds["click"]), most=_WANTED)
-
-
-def _installed() -> Path | None:
-    script = Path(sys.executable).with_name("themis")
-    return script if script.exists() else None

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.benchmarks.figure import Dose, Figure, Time, clock, ratio
-from tests.benchmarks.rivals import Git, Restic, Sqlite, write_files
+from tests.benchmarks.rivals import Git, Restic, Sqlite, installed, write_files
 from tests.benchmarks.store_put import Loop, put_all, verify_all
 from tests.support.records import values
 from themis_vcs.model.objects import Value, dump
@@ -32,15 +32,14 @@ def rows(dose: Dose, directory: Path) -> Iterator[Figure]:
         yield _over_the_loop(f"{row}, {dose.records:,} records", times[f"loop {action}"], times[f"store {action}"])
     put = _wall(times["store put"])
     yield Figure("Repository.put over sqlite3 with zstd", ratio(_wall(times["sqlite put"]), put))
-    files = _Files([dump(record) for record in records[: dose.files]], directory, dose.rounds)
-    rate = dose.records / median(put)
-    yield Figure(f"Repository.put over git add + commit of {dose.files:,} files", rate / files.git_rate, least=2.5)
-    if files.restic_rate:
-        yield Figure(f"Repository.put over restic backup of {dose.files:,} files", rate / files.restic_rate, least=1)
     part = sizes["store"] / raw
+    files = [dump(record) for record in records[: dose.files]]
+    write_files(files, directory / "files")
+    if installed("restic"):
+        yield _over_restic(files, dose.rounds, directory, dose.records / median(put))
+    if installed("git"):
+        yield from _over_git(files, dose.rounds, directory, dose.records / median(put), part)
     yield Figure("size on disk / raw bytes", part, "", most=0.36)
-    yield Figure("size on disk / git's after gc, per raw byte", part / files.git_part, most=1)
-    yield Figure("git before gc / raw bytes", files.git_part_before, "")
     yield Figure("sqlite3 with zstd / raw bytes", sizes["sqlite"] / raw, "")
     yield Figure("minimal loop / raw bytes", sizes["loop"] / raw, "")
 
@@ -75,24 +74,23 @@ def _round(records: Sequence[Value], place: Path) -> tuple[dict[str, Time], dict
     return times, sizes
 
 
-class _Files:
-    """What the tools make of a folder with one file per record. Writing the folder is not in their times."""
+def _over_git(payloads: Sequence[bytes], rounds: int, directory: Path, rate: float, part: float) -> Iterator[Figure]:
+    """What git makes of a folder with one file per record. Writing the folder is not in its time."""
+    repositories = [Git(directory / "files", directory / f"git-{number}") for number in range(rounds)]
+    times = _wall([clock(repository.commit) for repository in repositories])
+    row = f"Repository.put over git add + commit of {len(payloads):,} files"
+    yield Figure(row, rate / (len(payloads) / median(times)), least=2.5)
+    raw = sum(map(len, payloads))
+    yield Figure("git before gc / raw bytes", repositories[0].size() / raw, "")
+    repositories[0].collect()
+    yield Figure("size on disk / git's after gc, per raw byte", part / (repositories[0].size() / raw), most=1)
 
-    def __init__(self, payloads: Sequence[bytes], directory: Path, rounds: int) -> None:
-        raw = sum(map(len, payloads))
-        write_files(payloads, directory / "files")
-        git, restic = [], []
-        for number in range(rounds):
-            repository = Git(directory / "files", directory / f"git-{number}")
-            git.append(clock(repository.commit).wall)
-            if Restic.installed():
-                backup = Restic(directory / "files", directory / f"restic-{number}")
-                restic.append(clock(backup.backup).wall)
-        self.git_part_before = repository.size() / raw
-        repository.collect()
-        self.git_part = repository.size() / raw
-        self.git_rate = len(payloads) / median(git)
-        self.restic_rate = len(payloads) / median(restic) if restic else None
+
+def _over_restic(payloads: Sequence[bytes], rounds: int, directory: Path, rate: float) -> Figure:
+    repositories = [Restic(directory / "files", directory / f"restic-{number}") for number in range(rounds)]
+    times = _wall([clock(repository.backup) for repository in repositories])
+    row = f"Repository.put over restic backup of {len(payloads):,} files"
+    return Figure(row, rate / (len(payloads) / median(times)), least=1)
 
 
 def _wall(times: Sequence[Time]) -> list[float]:

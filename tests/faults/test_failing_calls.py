@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.support import killing
-from tests.support.killing import Judge, Tally, Trial, needs_strace
+from tests.support.killing import Judge, Point, Tally, Trial, needs_strace
 
-POINTS = {"error=ENOSPC": 10, "error=EIO": 10, "retval=100": 4}
+POINTS = {"error=ENOSPC": 9, "error=EIO": 9, "retval=100": 3}
 
 
 @needs_strace
@@ -19,17 +19,16 @@ def test_a_call_that_fails(effect: str, tmp_path: Path, judge: Judge) -> None:
     calls = killing.PAGES if effect.startswith("retval") else killing.CALLS
     for point in killing.sample(killing.points(tmp_path / "trace", calls), POINTS[effect]):
         trial = killing.tampered(tmp_path / "fail", point, effect)
-        tally.add(str(point), _wrong(trial) + judge.problems(trial), _ended(trial))
+        tally.add(str(point), _wrong(trial, point) + judge.problems(trial), _ended(trial))
         trial.clear()
     text = tally.report()
     assert tally.failures == [], text
 
 
-def _wrong(trial: Trial) -> list[str]:
-    """A run that says it is done may only do so if nothing that matters failed, which its judge will see."""
+def _wrong(trial: Trial, point: Point) -> list[str]:
     record = trial.record
     if record.done:
-        return [] if trial.status == 0 else [f"done, with status {trial.status}"]
+        return ["taken for a success"] if trial.tampered and point.vital else []
     if trial.status == 1 and record.raised.startswith("StorageError "):
         return []
     return [f"ended with status {trial.status}: {record.raised}\n{trial.stderr[-600:]}"]
@@ -38,4 +37,4 @@ def _wrong(trial: Trial) -> list[str]:
 def _ended(trial: Trial) -> str:
     if not trial.tampered:
         return "not reached"
-    return "done in spite of it" if trial.record.done else trial.record.raised.partition(" ")[0]
+    return "done, for it does not matter" if trial.record.done else trial.record.raised.partition(" ")[0]

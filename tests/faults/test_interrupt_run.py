@@ -51,7 +51,7 @@ def test_interrupts_at_random(times: int, tmp_path: Path, judge: Judge) -> None:
 
 @pytest.mark.parametrize("component", ["parser", "equal"])
 def test_calls_of_plain_components_that_have_returned_are_kept(component: str, tmp_path: Path, judge: Judge) -> None:
-    with killing.running(tmp_path / "run", 0.2) as program:
+    with killing.running(tmp_path / "run", 0.08) as program:
         called = 0
         while called < 10:
             called = sum(name == component for name, _ in program.trial.record.calls)

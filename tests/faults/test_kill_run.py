@@ -9,7 +9,7 @@ from tests.support import killing
 from tests.support.killing import FULL, Judge, Tally, needs_strace
 
 KILLS = 100 if FULL else 12
-POINTS = 20
+POINTS = 18
 RUNS = 8 if FULL else 1
 LIVES = 60
 PAUSE = 0.004

@@ -345,3 +345,20 @@ def test_frames_that_nothing_leads_to_but_are_sound_are_named(path: Path, stored
     assert [(each.code, each.oid) for each in report.findings] == [("index", frame.oid)]
     with Repository.open(path) as repository, pytest.raises(RevisionNotFound):
         repository.resolve_prefix(frame.oid.hex())
+
+
+def test_rows_that_vanished_from_a_page_are_damage(path: Path) -> None:
+    """The upper end of a page's list of rows is a number in its header: a smaller one hides rows without a trace."""
+    with Repository.init(path) as repository:
+        store_run(repository, 150)
+        keys = [key for key, _ in repository.backend.derivations()]
+    data = path / "db" / "data.mdb"
+    content = bytearray(data.read_bytes())
+    for page in range(2, len(content) // PAGE):
+        number, _, flags, lower, _ = struct.unpack_from("<QHHHH", content, page * PAGE)
+        if number == page and flags == 2 and content.count(keys[-1], page * PAGE, (page + 1) * PAGE):
+            struct.pack_into("<H", content, page * PAGE + 12, lower - 2)
+    data.write_bytes(content)
+    assert ("damage", "row") in codes(fsck(path))
+    with Repository.open(path) as repository, pytest.raises(Corrupt, match="149 were found"):
+        list(repository.backend.derivations())

@@ -50,10 +50,14 @@ needs_strace = pytest.mark.skipif(not _traces(), reason="strace is not installed
 
 @dataclass(frozen=True)
 class Point:
-    """The n-th use of a system call by the scripted program, as strace counts: by call, and from 1."""
+    """The n-th use of a system call by the scripted program, as strace counts: by call, and from 1.
+
+    `vital` says that the call is about what is stored, and not about the note who holds the write lock.
+    """
 
     call: str
     number: int
+    vital: bool
 
     def __str__(self) -> str:
         return f"{self.call} {self.number}"
@@ -260,7 +264,7 @@ def points(place: Path, calls: Sequence[str] = CALLS) -> list[Point]:
         counts[thread, call] += 1
         if str(trial.store) in arguments:
             threads.add(thread)
-            found.append(Point(call, counts[thread, call]))
+            found.append(Point(call, counts[thread, call], str(Layout(trial.store).write_lock) not in arguments))
     assert len(threads) == 1, f"the store is written by threads {threads}; strace counts by thread"
     log.unlink()
     trial.clear()

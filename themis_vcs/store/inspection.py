@@ -231,17 +231,23 @@ def _place(backend: LmdbBackend, oid: Oid, _: Location) -> Location | None:
 def _all(backend: LmdbBackend, table: str, send: Send) -> Iterator[tuple[bytes, bytes]]:
     """Yield all rows of a table, a transaction per step; a table whose rows do not ascend is left there."""
     last: tuple[bytes, bytes] = (b"", b"")
+    count, seen = 0, set()
     while True:
         with backend.environment.reading() as reader:
             rows = list(_after(reader, table, last))
+            seen.add(reader.txn.id())
+            expected = reader.entries(table)
         for row in rows:
             if row <= last:
                 send(("finding", "structure", f"the rows of table {table} are out of order", None, None))
                 return
             last = row
+            count += 1
             yield row
         if len(rows) < _STEP:
-            return
+            break
+    if len(seen) == 1 and count != expected:
+        send(("finding", "row", f"table {table} holds {expected:,} rows, and {count:,} were found", None, None))
 
 
 def _after(reader: Reader, table: str, last: tuple[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:

@@ -7,7 +7,7 @@ bytes lie on a medium (the backends) nor for what a run is (the pipeline).
 from __future__ import annotations
 
 import getpass
-import socket
+import os
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -231,6 +231,6 @@ def _references_in(payload: bytes) -> tuple[Oid, ...]:
 
 def _user() -> str:
     try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
+        return f"{getpass.getuser()}@{os.uname().nodename}"
     except (KeyError, OSError):
-        return f"unknown@{socket.gethostname()}"
+        return f"unknown@{os.uname().nodename}"
