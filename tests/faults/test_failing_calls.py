@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import killing
-from tests.support.killing import Judge, Point, Tally, Trial, needs_strace
+from tests.support.killing import Judge, Tally, Trial, needs_strace
 
 POINTS = {"error=ENOSPC": 9, "error=EIO": 9, "retval=100": 3}
 
@@ -19,19 +19,22 @@ def test_a_call_that_fails(effect: str, tmp_path: Path, judge: Judge) -> None:
     calls = killing.PAGES if effect.startswith("retval") else killing.CALLS
     for point in killing.sample(killing.points(tmp_path / "trace", calls), POINTS[effect]):
         trial = killing.tampered(tmp_path / "fail", point, effect)
-        tally.add(str(point), _wrong(trial, point) + judge.problems(trial), _ended(trial))
+        tally.add(str(point), _wrong(trial) + judge.problems(trial), _ended(trial))
         trial.clear()
     text = tally.report()
     assert tally.failures == [], text
+    # Now and then a run needs a write more or less than the one that was traced.
+    assert tally.counts["not reached"] <= 1 + tally.tried / 20, text
 
 
-def _wrong(trial: Trial, point: Point) -> list[str]:
+def _wrong(trial: Trial) -> list[str]:
     record = trial.record
-    if record.done:
-        return ["taken for a success"] if trial.tampered and point.vital else []
-    if trial.status == 1 and record.raised.startswith("StorageError "):
-        return []
-    return [f"ended with status {trial.status}: {record.raised}\n{trial.stderr[-600:]}"]
+    if not record.done:
+        as_it_should = trial.status == 1 and record.raised.startswith("StorageError ")
+        return [] if as_it_should else [f"status {trial.status}: {record.raised}\n{trial.stderr[-600:]}"]
+    # Only the note who holds the write lock may be lost in silence.
+    unnoticed = trial.tampered and "write.lock" not in trial.tampered
+    return [f"taken for a success: {trial.tampered}"] if unnoticed else []
 
 
 def _ended(trial: Trial) -> str:

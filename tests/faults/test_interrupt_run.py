@@ -22,7 +22,7 @@ PAUSE = 0.01
 
 def _interrupted(place: Path, times: int, draw: random.Random, judge: Judge) -> Trial:
     with killing.running(place, PAUSE) as program:
-        program.enter(draw.randint(3, judge.transactions - 1))
+        program.enter(draw.randint(3, judge.transactions - 5))
         for _ in range(times):
             time.sleep(draw.uniform(0, 0.02))
             program.process.send_signal(signal.SIGINT)

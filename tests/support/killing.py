@@ -50,14 +50,10 @@ needs_strace = pytest.mark.skipif(not _traces(), reason="strace is not installed
 
 @dataclass(frozen=True)
 class Point:
-    """The n-th use of a system call by the scripted program, as strace counts: by call, and from 1.
-
-    `vital` says that the call is about what is stored, and not about the note who holds the write lock.
-    """
+    """The n-th use of a system call by the scripted program, as strace counts: by call, and from 1."""
 
     call: str
     number: int
-    vital: bool
 
     def __str__(self) -> str:
         return f"{self.call} {self.number}"
@@ -71,8 +67,8 @@ class Trial:
     written: Path
     status: int
     stderr: str = ""
-    tampered: bool = False
-    """Whether strace came to the point at which it was to do something."""
+    tampered: str = ""
+    """The call that strace tampered with, as it prints it."""
 
     @property
     def record(self) -> Record:
@@ -243,9 +239,9 @@ def tampered(place: Path, point: Point, effect: str) -> Trial:
     """Execute the program with `effect` at a point, such as "signal=KILL" or "error=EIO"."""
     log = place.with_suffix(".trace")
     inject = f"inject={point.call}:{effect}:when={point.number}"
-    trial = run(place, *_STRACE, "-o", str(log), "-e", f"trace={point.call}", "-e", inject)
-    trace = log.read_text(errors="replace")
-    trial.tampered = "(INJECTED)" in trace or "+++ killed by SIGKILL" in trace
+    trial = run(place, *_STRACE, "-y", "-o", str(log), "-e", f"trace={point.call}", "-e", inject)
+    lines = log.read_text(errors="replace").splitlines()
+    trial.tampered = next((line for line in lines if "(INJECTED)" in line or "+++ killed by SIGKILL" in line), "")
     log.unlink()
     return trial
 
@@ -264,7 +260,7 @@ def points(place: Path, calls: Sequence[str] = CALLS) -> list[Point]:
         counts[thread, call] += 1
         if str(trial.store) in arguments:
             threads.add(thread)
-            found.append(Point(call, counts[thread, call], str(Layout(trial.store).write_lock) not in arguments))
+            found.append(Point(call, counts[thread, call]))
     assert len(threads) == 1, f"the store is written by threads {threads}; strace counts by thread"
     log.unlink()
     trial.clear()
