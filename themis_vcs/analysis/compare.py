@@ -11,8 +11,9 @@ import msgspec
 from themis_vcs.analysis.changes import EntryChanges, RunChanges, changes, entry_changes
 from themis_vcs.analysis.excerpt import excerpt
 from themis_vcs.analysis.lookup import Located, stages_of
-from themis_vcs.analysis.metrics import Failure, MetricMean, case_score, metric_means
+from themis_vcs.analysis.metrics import MetricMean, metric_means
 from themis_vcs.analysis.reading import Reader
+from themis_vcs.analysis.scores import Failure, case_score
 from themis_vcs.analysis.steps import step_keys
 from themis_vcs.model import tree
 from themis_vcs.model.objects import Track

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from themis_vcs.analysis.metrics import Failure, case_score
+from themis_vcs.analysis.scores import Failure, case_score
 from themis_vcs.evaluation.dataset import Case
 from themis_vcs.evaluation.judging import EvaluationExecution
 from themis_vcs.evaluation.results import GenerationResult, ParsedOutput, ReducedCandidate, Score, ScoreError

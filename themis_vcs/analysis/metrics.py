@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from math import isnan
 from statistics import NormalDist
-from typing import Any
 
 import msgspec
 
 from themis_vcs.analysis.reading import Reader
-from themis_vcs.evaluation.judging import EvaluationExecution
-from themis_vcs.evaluation.results import Score, ScoreError
+from themis_vcs.analysis.scores import ScoreNotes, track_scores
 from themis_vcs.model.objects import Stage, Track
 from themis_vcs.model.oid import Oid
 
@@ -28,41 +27,11 @@ class MetricMean(msgspec.Struct, frozen=True):
     ci: tuple[float, float] | None
 
 
-class Failure(msgspec.Struct, frozen=True):
-    """Why a case has no score."""
-
-    category: str
-    reason: str
-
-
-def case_score(value: Any) -> float | Failure:
-    """The number that a stored score or evaluation gives its case.
-
-    Of an evaluation it is the aggregated value if that is a number, else the mean of its scores.
-    """
-    if isinstance(value, Score):
-        return value.value
-    if isinstance(value, ScoreError):
-        return Failure(value.category, value.reason)
-    if isinstance(value, EvaluationExecution):
-        return _evaluation_score(value)
-    return Failure("data_problem", f"{type(value).__name__} is not a score")
-
-
-def _evaluation_score(value: EvaluationExecution) -> float | Failure:
-    aggregated = value.aggregation_output.value if value.aggregation_output else None
-    if isinstance(aggregated, int | float) and not isinstance(aggregated, bool):
-        return float(aggregated)
-    if value.scores:
-        return math.fsum(score.value for score in value.scores) / len(value.scores)
-    if value.failures:
-        return Failure(value.failures[0].category, value.failures[0].reason)
-    return Failure("metric_failure", "the workflow gave no score")
-
-
-def metric_means(reader: Reader, stages: Iterable[Oid], cases: int) -> dict[str, MetricMean]:
-    """The mean of every metric of the stages of a run over its `cases` cases."""
-    return {track.id: track_mean(reader, track, cases) for track in metric_tracks(reader, stages)}
+def metric_means(
+    reader: Reader, stages: Iterable[Oid], cases: int, notes: ScoreNotes | None = None
+) -> dict[str, MetricMean]:
+    """The mean of every metric of the stages of a run over its `cases` cases. With notes, most scores are not read."""
+    return {track.id: track_mean(reader, track, cases, notes) for track in metric_tracks(reader, stages)}
 
 
 def metric_tracks(reader: Reader, stages: Iterable[Oid]) -> Iterator[Track]:
@@ -73,22 +42,16 @@ def metric_tracks(reader: Reader, stages: Iterable[Oid]) -> Iterator[Track]:
             yield from stage.tracks
 
 
-def track_mean(reader: Reader, track: Track, cases: int) -> MetricMean:
+def track_mean(reader: Reader, track: Track, cases: int, notes: ScoreNotes | None = None) -> MetricMean:
     """The mean of one metric. Draws of one case are averaged first, so that every case counts once."""
-    per_case: Counter[tuple[Oid, ...]] = Counter()
-    if track.fanout == 1:
-        per_case.update((oid,) for _, oid in reader.scan(track.values))
-    else:
-        draws: dict[str, list[Oid]] = defaultdict(list)
-        for key, oid in reader.scan(track.values):
-            draws[key.rpartition("/")[0]].append(oid)
-        per_case.update(map(tuple, draws.values()))
-    scores = _scores(reader, {oid for oids in per_case for oid in oids})
-    values: list[float] = []
-    for oids, times in per_case.items():
-        known = [score for oid in oids if (score := scores[oid]) is not None]
-        if known:
-            values.extend([math.fsum(known) / len(known)] * times)
+    scores: Iterable[float] = track_scores(reader, track) if notes is None else notes.scores(track)
+    if track.fanout > 1:
+        draws: dict[str, list[float]] = defaultdict(list)
+        for (key, _), score in zip(reader.scan(track.values), scores, strict=True):
+            if not isnan(score):
+                draws[key.rpartition("/")[0]].append(score)
+        scores = [math.fsum(known) / len(known) for known in draws.values()]
+    values = [score for score in scores if not isnan(score)]
     return mean_of(values, cases - len(values))
 
 
@@ -134,8 +97,3 @@ def student(n: int) -> float:
     c = (((0.05 * d * x - 5) * x - 7) * x - 2) * x + b + c
     y = (((((0.4 * y + 6.3) * y + 36) * y + 94.5) / c - y - 3) / b + 1) * x
     return math.sqrt(n * math.expm1(a * y**2))
-
-
-def _scores(reader: Reader, oids: set[Oid]) -> dict[Oid, float | None]:
-    found = ((oid, case_score(value)) for oid, value in reader.values(oids))
-    return {oid: None if isinstance(score, Failure) else score for oid, score in found}

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from copy import copy
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import isnan
 from types import NoneType
-from typing import Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import msgpack  # type: ignore[import-untyped]
 import msgspec
@@ -32,6 +33,7 @@ MAX_ELEMENTS: Final = 1_000_000
 _SCAN_FROM = 16 * 1024
 # Keys of so many characters altogether cannot hold one that is too long.
 _SHORT_KEYS = MAX_KEY // 4
+_EVERYDAY_DEPTH = 6
 
 _ENCODER = msgspec.msgpack.Encoder(order="sorted")
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,30}", re.ASCII)
@@ -39,6 +41,14 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 _LEAVES: frozenset[type] = frozenset({NoneType, bool, int, str, bytes})
 _STR: frozenset[type] = frozenset({str})
 _NAN = float("nan")
+_BASES: dict[type, Callable[[Any], Any]] = {
+    int: int.__int__,
+    float: float.__float__,
+    str: str.__str__,
+    bytes: bytes,
+    dict: dict,
+    list: list,
+}
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 
 # Struct classes met so far → (position, default) of defaults that msgspec, which omits by identity, may keep.
@@ -48,8 +58,9 @@ _RECORDS: dict[type, list[tuple[int, Any]]] = {}
 def encode(kind: str, body: object) -> bytes:
     """Return the canonical bytes of `[1, kind, body]`.
 
-    `body` is plain data (None, bool, int, float, str, bytes, list, tuple, dict with str keys) or msgspec
-    Structs, which count as maps of their fields; one that omits defaults omits all that equal their default.
+    `body` is plain data (None, bool, int, float, str, bytes, list, tuple, dict with str keys, and objects of classes
+    derived from these, which count as the plain value that they equal) or msgspec Structs, which count as maps of
+    their fields; one that omits defaults omits all that equal their default.
     Raises EncodingError with the path of the first value that has no canonical encoding.
     """
     data = envelope(kind) + _canonical(body)
@@ -159,19 +170,37 @@ def _decoded(data: bytes) -> object:
 
 def _canonical(value: object) -> bytes:
     try:
-        return _ENCODER.encode(value if _is_plain(value, 0) else _cleaned(value, "$", 0))
-    except (UnicodeEncodeError, OverflowError):
-        _cleaned(value, "$", 0)
-        raise
+        data = _ENCODER.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return _ENCODER.encode(_cleaned(value, "$", 0))
+    if type(value) is dict:
+        # What reads back as it was needs no further look, and most values that are not records do.
+        try:
+            if _everyday().decode(data) == value:
+                return data
+        except (msgspec.MsgspecError, ValueError):
+            pass
+    # In data this short no key is over its limit.
+    return data if _is_plain(value, 0, len(data) > MAX_KEY) else _ENCODER.encode(_cleaned(value, "$", 0))
 
 
-def _is_plain(value: Any, depth: int) -> bool:
-    """Say whether the encoder can take `value` as it is; if not, the slow way finds out why."""
+@cache
+def _everyday() -> msgspec.msgpack.Decoder[Any]:
+    """The reader of values of everyday shape: no bytes, no long keys, not deep. It tells NaN from itself."""
+    key = Annotated[str, msgspec.Meta(max_length=_SHORT_KEYS)]
+    leaf: Any = None | bool | int | float | str
+    shape: Any = leaf
+    for _ in range(_EVERYDAY_DEPTH):
+        shape = leaf | list[shape] | dict[key, shape]
+    return msgspec.msgpack.Decoder(shape)
+
+
+def _is_plain(value: Any, depth: int, long_keys: bool) -> bool:
+    """Say whether `value` is nothing but plain data and records; if not, the slow way finds out why."""
     kind = type(value)
     if kind is dict:
-        if value and (
-            not _STR.issuperset(map(type, value))
-            or (len("".join(value)) > _SHORT_KEYS and not all(map(_key_fits, value)))
+        if not _STR.issuperset(map(type, value)) or (
+            long_keys and len("".join(value)) > _SHORT_KEYS and not all(map(_key_fits, value))
         ):
             return False
         items = value.values()
@@ -188,7 +217,7 @@ def _is_plain(value: Any, depth: int) -> bool:
     depth += 1
     # `all` of a generator takes half as long again, on the hottest path there is.
     for item in items:  # noqa: SIM110
-        if type(item) not in _LEAVES and not _is_plain(item, depth):
+        if type(item) not in _LEAVES and not _is_plain(item, depth, long_keys):
             return False
     return True
 
@@ -212,21 +241,33 @@ def _is_record(kind: type) -> bool:
 
 
 def _cleaned(value: Any, path: str, depth: int) -> Any:
-    """Return `value` with the canonical NaN; EncodingError names the first place that has no encoding."""
+    """Return `value` as plain data with the canonical NaN; EncodingError names the first place without an encoding."""
+    value = _plain(value)
     kind = type(value)
     if kind in _LEAVES or kind is float:
         return _cleaned_scalar(value, path)
     if kind is not dict and kind is not list and kind is not tuple and not _is_record(kind):
         name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
-        raise EncodingError(path, f"{name} has no canonical encoding{_advice(value)}")
+        raise EncodingError(path, f"{name} has no canonical encoding")
     if depth >= MAX_DEPTH:
         raise EncodingError(path, f"nested deeper than {MAX_DEPTH}")
     depth += 1
     if kind is dict:
-        return {_cleaned_key(key, path): _cleaned(item, _at(path, key), depth) for key, item in value.items()}
+        cleaned = {_cleaned_key(key, path): _cleaned(item, _at(path, key), depth) for key, item in value.items()}
+        if len(cleaned) < len(value):
+            raise EncodingError(path, "two keys are the same text")
+        return cleaned
     if kind is list or kind is tuple:
         return [_cleaned(item, f"{path}[{index}]", depth) for index, item in enumerate(value)]
     return _cleaned_record(value, path, depth)
+
+
+def _plain(value: Any) -> Any:
+    """Return the plain value that an object of a derived class equals, and anything else as it is."""
+    for base, plain in _BASES.items():
+        if isinstance(value, base):
+            return value if type(value) in (base, bool) else plain(value)
+    return value
 
 
 def _cleaned_scalar(value: Any, path: str) -> Any:
@@ -254,8 +295,9 @@ def _cleaned_record(value: msgspec.Struct, path: str, depth: int) -> msgspec.Str
 
 
 def _cleaned_key(key: object, path: str) -> str:
-    if type(key) is not str:
+    if not isinstance(key, str):
         raise EncodingError(path, f"key {key!r:.80} is of type {type(key).__qualname__}; keys are text")
+    key = str.__str__(key)
     _check_text(key, path)
     if len(key.encode()) > MAX_KEY:
         raise EncodingError(path, f"key {key[:40]!r}… is over the limit of {MAX_KEY:,} bytes")
@@ -272,10 +314,3 @@ def _check_text(value: str, path: str) -> None:
 
 def _at(path: str, key: str) -> str:
     return f"{path}.{key}" if _IDENTIFIER.fullmatch(key) else f"{path}[{json.dumps(key)}]"
-
-
-def _advice(value: object) -> str:
-    for plain in (bool, int, float, str, bytes, dict, list):
-        if isinstance(value, plain):
-            return f"; convert it to a plain {plain.__name__}"
-    return ""

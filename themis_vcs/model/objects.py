@@ -234,9 +234,9 @@ def dump(obj: Object) -> bytes:
     kind = _NAMES.get(type(obj))
     if kind is None:
         raise EncodingError("$", f"{type(obj).__qualname__} is not a kind of object")
+    if type(obj) is Value:  # checked when it was made, and its data may be anything
+        return codec.encode(kind, {"type": obj.type, "data": obj.data})
     payload = codec.encode(kind, obj)
-    if kind == "value":  # checked when it was made, and its data may be anything
-        return payload
     try:
         _DECODERS[type(obj)].decode(payload[3 + len(kind) :])
     except msgspec.ValidationError as error:

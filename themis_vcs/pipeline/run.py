@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from themis_vcs.analysis.metrics import MetricMean, metric_means
+from themis_vcs.analysis.scores import ScoreNotes
 from themis_vcs.errors import UsageError
 from themis_vcs.model.derivation import STAGES
 from themis_vcs.model.objects import Identity, Run, Snapshot, Stage, Track
@@ -113,6 +114,7 @@ class Progress:
         self.completed: str | None = None
         self._roots = dict(job.cases.roots)
         self._index: dict[bytes, bytes] = {}
+        self._notes = ScoreNotes(workspace, job.name)
         self._binder = Binder(workspace, job.components, job.settings, Caller(runtime))
         for stage, oid in job.frozen.items():
             self._adopt(stage, oid)
@@ -147,7 +149,8 @@ class Progress:
 
     def metrics(self) -> dict[str, MetricMean]:
         """The mean of every metric that the stages have."""
-        return metric_means(self.workspace, self.stages.values(), self.workspace.size(self.job.cases.cases))
+        cases = self.workspace.size(self.job.cases.cases)
+        return metric_means(self.workspace, self.stages.values(), cases, self._notes)
 
     def status(self, metrics: Iterable[MetricMean]) -> str:
         """How the run ends, now that nothing is left to do. A case without a score is a failed one."""
@@ -165,7 +168,7 @@ class Progress:
             head = repository.load(parent, Run)
             if (head.run_id, head.stages, head.status) == (self.run_id, stages, status):
                 if not workspace.dry:
-                    repository.commit([], message="", tracks=self._new_index())
+                    repository.commit([], message="", tracks=self._new_index(), local=self._notes.new)
                 return head
         run = Run(
             run_id=self.run_id,
@@ -189,7 +192,7 @@ class Progress:
                 message=f"{job.reason}: {status}",
                 who=run.who,
                 tracks=self._new_index(),
-                local={f"run:{self.run_id.hex()}": b"1"},
+                local={f"run:{self.run_id.hex()}": b"1", **self._notes.new},
             )
         return run
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.model import tree
-from themis_vcs.model.objects import Object, Step, Value, dump, load, references
+from themis_vcs.model.objects import Object, Step, TreeNode, Value, dump, load, references
 from themis_vcs.model.oid import Oid, oid_of
 from themis_vcs.pipeline.recent import Recent
 from themis_vcs.store.repository import Repository
@@ -68,7 +68,14 @@ class Workspace(Reader):
 
     def update(self, root: Oid, changes: dict[str, Oid | None]) -> Oid:
         """Make a tree from another one; None removes a key."""
-        return self.save(tree.update(root, changes, self.node)) if changes else root
+        if not changes:
+            return root
+        built = tree.update(root, changes, self.node)
+        new = {*built.nodes, *changes.values()}
+        for oid, payload in built.nodes.items():
+            # What a node has from the tree before is here, since that tree is, and need not be looked up.
+            self.write(oid, payload, "tree", [each for each in references(load(payload, TreeNode)) if each in new])
+        return built.root
 
     def _payload(self, oid: Oid) -> bytes:
         return self._overlay.get(oid) or self._recent.get(oid) or super()._payload(oid)

@@ -77,8 +77,10 @@ class LmdbObjects:
         result: list[Oid] = []
         for wanted in steps(dict.fromkeys(oids)):
             with self.environment.reading() as reader:
-                find = Finder(reader).find
-                result += [oid for oid in wanted if find(oid) is None or oid in self._damaged]
+                places = Finder(reader).find_all(wanted)
+                result += [
+                    oid for oid, place in zip(wanted, places, strict=True) if place is None or oid in self._damaged
+                ]
         return result
 
     def oids(self, prefix: bytes = b"") -> Iterator[Oid]:
@@ -98,10 +100,10 @@ class LmdbObjects:
 
     def _prepared(self, entries: Sequence[Record]) -> Prepared:
         with self.environment.reading() as reader:
-            finder = Finder(reader)
-            find, damaged = finder.find, self._damaged
-            unknown = {entry[0]: entry for entry in entries if find(entry[0]) is None or entry[0] in damaged}
-            fresh = list(unknown.values())
+            finder, damaged = Finder(reader), self._damaged
+            places = finder.find_all([oid for oid, _, _ in entries])
+            found = zip(entries, places, strict=True)
+            fresh = list({entry[0]: entry for entry, place in found if place is None or entry[0] in damaged}.values())
             damaged.update(finder.doubtful)
             seen = reader.txn.id()
         rows = [row for oid, _, _ in fresh if oid in damaged for row in self._unsound(oid)]
@@ -145,7 +147,7 @@ class LmdbObjects:
     def _frames(self, reader: Reader, oids: Sequence[Oid]) -> dict[Oid, tuple[Frame | None, Sequence[Location]]]:
         """Return for each oid its frame, or None and the places where it might have been."""
         finder = Finder(reader)
-        places = {oid: finder.find(oid) for oid in oids}
+        places = dict(zip(oids, finder.find_all(oids), strict=True))
         found: dict[Oid, tuple[Frame | None, Sequence[Location]]] = {}
         for oid, place in sorted(places.items(), key=lambda item: item[1] or (0, 0)):
             if place is None:

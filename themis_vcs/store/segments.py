@@ -22,6 +22,8 @@ PREFIX: Final = 8
 ROW_BYTES: Final = 16
 _NUMBER = struct.Struct(">I")
 _PLACE = struct.Struct(">II")
+_ROW = struct.Struct(f">{PREFIX}sII")
+_NO_ROW: Final = b"", 0, 0
 _MAX_NUMBER: Final = 2**32 - 1
 
 
@@ -62,19 +64,30 @@ class Finder:
 
     def find(self, oid: Oid) -> Location | None:
         """Return where the frame that names this oid begins."""
-        cursor, prefix, segments = self._cursor, oid[:PREFIX], self._segments
-        found, known = cursor.set_range_dup(INDEX_KEY, prefix), False
-        while found:
-            row = cursor.value().tobytes()
-            if not row.startswith(prefix):
-                break
-            number, offset = _PLACE.unpack_from(row, PREFIX)
+        return next(self.find_all((oid,)))
+
+    def find_all(self, oids: Iterable[Oid]) -> Iterator[Location | None]:
+        """Yield the location of every oid, in order: of the frame that names it."""
+        segments, unpack = self._segments, _ROW.unpack_from
+        set_range, value = self._cursor.set_range_dup, self._cursor.value
+        for oid in oids:
+            prefix = oid[:PREFIX]
+            stored, number, offset = unpack(value()) if set_range(INDEX_KEY, prefix) else _NO_ROW
+            if stored != prefix:
+                yield None
+                continue
             data = segments[number] if number in segments else self._segment(number)
             if data is not None and data[offset : offset + OID_BYTES] == oid:
+                yield number, offset
+            else:
+                yield self._find_among(self.candidates(oid), oid)
+
+    def _find_among(self, places: list[Location], oid: Oid) -> Location | None:
+        for number, offset in places:
+            data = self._segment(number)
+            if data is not None and data[offset : offset + OID_BYTES] == oid:
                 return number, offset
-            known = True
-            found = cursor.next_dup()
-        if known:
+        if places:
             self.doubtful.append(oid)
         return None
 

@@ -1,0 +1,119 @@
+"""The scores of a metric, case by case, and the notes of them that a store keeps for each line of runs.
+
+With a note, the next run of the line reads only the scores that are new to it. A note can be lost: without it
+everything is read. Means and intervals are not made here.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from array import array
+from collections.abc import Iterable
+
+import msgspec
+
+from themis_vcs.analysis.reading import Reader
+from themis_vcs.evaluation.judging import EvaluationExecution
+from themis_vcs.evaluation.results import Score, ScoreError
+from themis_vcs.model.codec import pack
+from themis_vcs.model.objects import Track
+from themis_vcs.model.oid import OID_BYTES, Oid, oid_of
+
+_RULES = 1
+"""To be raised when `case_score` changes, so that no note of other rules is used."""
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a case has no score."""
+
+    category: str
+    reason: str
+
+
+def case_score(value: object) -> float | Failure:
+    """The number that a stored score or evaluation gives its case.
+
+    Of an evaluation it is the aggregated value if that is a number, else the mean of its scores.
+    """
+    if isinstance(value, Score):
+        return value.value
+    if isinstance(value, ScoreError):
+        return Failure(value.category, value.reason)
+    if isinstance(value, EvaluationExecution):
+        return _evaluation_score(value)
+    return Failure("data_problem", f"{type(value).__name__} is not a score")
+
+
+def _evaluation_score(value: EvaluationExecution) -> float | Failure:
+    aggregated = value.aggregation_output.value if value.aggregation_output else None
+    if isinstance(aggregated, int | float) and not isinstance(aggregated, bool):
+        return float(aggregated)
+    if value.scores:
+        return math.fsum(score.value for score in value.scores) / len(value.scores)
+    if value.failures:
+        return Failure(value.failures[0].category, value.failures[0].reason)
+    return Failure("metric_failure", "the workflow gave no score")
+
+
+def track_scores(reader: Reader, track: Track) -> array[float]:
+    """The score of every value of a metric in the order of their keys; NaN where a value gives none."""
+    entries = [oid for _, oid in reader.scan(track.values)]
+    scores = _read(reader, entries)
+    return array("d", map(scores.__getitem__, entries))
+
+
+class ScoreNotes:
+    """What the store has noted of the scores of a line of runs, and in `new` what it should note, by local name.
+
+    A note is the root of the tree of values, and then a score for each of its entries: 8 bytes, little-endian.
+    """
+
+    def __init__(self, reader: Reader, line: str) -> None:
+        self._reader, self._line = reader, line
+        self.new: dict[str, bytes] = {}
+
+    def scores(self, track: Track) -> array[float]:
+        """As `track_scores`, but for reading what the note of the metric has."""
+        name = f"scores:{oid_of(pack([_RULES, self._line, track.id])).hex()}"
+        root, scores = self._noted(name)
+        if root != track.values:
+            if root is not None and self._reader.repository.has(root):
+                scores = self._brought_up(root, scores, track)
+            else:
+                scores = track_scores(self._reader, track)
+            self.new[name] = track.values + _little_endian(scores).tobytes()
+        return scores
+
+    def _noted(self, name: str) -> tuple[Oid | None, array[float]]:
+        scores = array("d")
+        note = self._reader.repository.local(name)
+        if note is None:
+            return None, scores
+        scores.frombytes(note[OID_BYTES:])
+        return note[:OID_BYTES], _little_endian(scores)
+
+    def _brought_up(self, root: Oid, scores: array[float], track: Track) -> array[float]:
+        """The scores of another tree, read where it differs from the noted one."""
+        reader = self._reader
+        by_key = dict(zip((key for key, _ in reader.scan(root)), scores, strict=True))
+        changes = reader.diff(root, track.values)
+        read = _read(reader, (change.new for change in changes if change.new is not None))
+        for key, _, new in changes:
+            if new is None:
+                del by_key[key]
+            else:
+                by_key[key] = read[new]
+        return array("d", (by_key[key] for key in sorted(by_key)))
+
+
+def _read(reader: Reader, oids: Iterable[Oid]) -> dict[Oid, float]:
+    found = ((oid, case_score(value)) for oid, value in reader.values(oids))
+    return {oid: math.nan if isinstance(score, Failure) else score for oid, score in found}
+
+
+def _little_endian(scores: array[float]) -> array[float]:
+    if sys.byteorder == "big":
+        scores = scores[:]
+        scores.byteswap()
+    return scores
