@@ -246,6 +246,16 @@ def test_deepest_nesting_is_accepted_and_one_level_more_is_not() -> None:
         codec.pack({"a": value})
 
 
+def test_a_doubtful_part_is_looked_at_and_the_rest_is_not() -> None:
+    deep: Any = []
+    for _ in range(61):
+        deep = [deep]
+    assert codec.encode("test", {"x": [deep]}, [deep]) == codec.encode("test", {"x": [deep]})
+    for doubtful in ([[[deep]]], {1}, [Colour.RED]):
+        with pytest.raises(EncodingError, match=r"^\$\.y"):
+            codec.encode("test", Point("a", doubtful), doubtful)
+
+
 def test_scalars_at_the_deepest_level_are_accepted() -> None:
     """ENC-12"""
     value: Any = [1.5, "a"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from functools import cache, lru_cache
 from math import isnan
@@ -55,15 +55,16 @@ _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 _RECORDS: dict[type, list[tuple[int, Any]]] = {}
 
 
-def encode(kind: str, body: object) -> bytes:
+def encode(kind: str, body: object, doubtful: object = ...) -> bytes:
     """Return the canonical bytes of `[1, kind, body]`.
 
     `body` is plain data (None, bool, int, float, str, bytes, list, tuple, dict with str keys, and objects of classes
     derived from these, which count as the plain value that they equal) or msgspec Structs, which count as maps of
-    their fields; one that omits defaults omits all that equal their default.
+    their fields; one that omits defaults omits all that equal their default. `doubtful` is a part of it; given, the
+    caller vouches for the rest.
     Raises EncodingError with the path of the first value that has no canonical encoding.
     """
-    data = envelope(kind) + _canonical(body)
+    data = envelope(kind) + _canonical(body, body if doubtful is ... else doubtful)
     # Data this short cannot be over a limit, and this is once per object.
     return data if len(data) <= MAX_ELEMENTS else _bounded(data)
 
@@ -80,7 +81,7 @@ def decode(payload: bytes) -> tuple[str, object]:
 
 def pack(value: object) -> bytes:
     """Return the canonical bytes of a bare value, without the envelope of an object."""
-    return _bounded(_canonical(value))
+    return _bounded(_canonical(value, value))
 
 
 def pack_known(value: object) -> bytes:
@@ -133,7 +134,7 @@ def check_canonical(value: object, data: bytes, *, typed: bool = False) -> None:
     `typed` says that a schema has fixed the type of everything in `value`, and that it has no maps or floats.
     """
     try:
-        again = _ENCODER.encode(value) if typed else _canonical(value)
+        again = _ENCODER.encode(value) if typed else _canonical(value, value)
     except EncodingError as error:
         raise DecodingError(f"at {error.path}: {error.reason}") from error
     if again != data:
@@ -168,7 +169,7 @@ def _decoded(data: bytes) -> object:
     return value
 
 
-def _canonical(value: object) -> bytes:
+def _canonical(value: object, doubtful: object) -> bytes:
     try:
         data = _ENCODER.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError):
@@ -181,7 +182,8 @@ def _canonical(value: object) -> bytes:
         except (msgspec.MsgspecError, ValueError):
             pass
     # In data this short no key is over its limit.
-    return data if _is_plain(value, 0, len(data) > MAX_KEY) else _ENCODER.encode(_cleaned(value, "$", 0))
+    depth = 0 if doubtful is value else 1
+    return data if _is_plain(doubtful, depth, len(data) > MAX_KEY) else _ENCODER.encode(_cleaned(value, "$", 0))
 
 
 @cache
@@ -207,8 +209,8 @@ def _is_plain(value: Any, depth: int, long_keys: bool) -> bool:
     elif kind is list or kind is tuple:
         items = value
     elif kind in _RECORDS or _is_record(kind):
-        items = structs.astuple(value)
-        if _RECORDS[kind] and any(items[at] == default is not items[at] for at, default in _RECORDS[kind]):
+        items, defaults = structs.astuple(value), _RECORDS[kind]
+        if defaults and _keeps_a_default(items, defaults):
             return False
     else:
         return kind in _LEAVES or (kind is float and value == value)
@@ -220,6 +222,14 @@ def _is_plain(value: Any, depth: int, long_keys: bool) -> bool:
         if type(item) not in _LEAVES and not _is_plain(item, depth, long_keys):
             return False
     return True
+
+
+def _keeps_a_default(items: Sequence[Any], defaults: Sequence[tuple[int, Any]]) -> bool:
+    """Say whether msgspec would write a field though it equals its default."""
+    for at, default in defaults:  # noqa: SIM110
+        if items[at] == default is not items[at]:
+            return True
+    return False
 
 
 def _key_fits(key: str) -> bool:

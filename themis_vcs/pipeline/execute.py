@@ -192,9 +192,10 @@ class Execution:
             error=error,
             observations=observations,
         )
-        payload = encode("step", step)
+        payload = encode("step", step, observations if error is None else step)
         oid = oid_of(payload)
-        refers_to = [params, *inputs] if value is None else [params, *inputs, value]
+        # The inputs were read a moment ago.
+        refers_to = [params] if value is None else [params, value]
         self.workspace.repository.put_payload(oid, payload, self._label, refers_to)
         return oid
 

@@ -21,6 +21,7 @@ from themis_vcs.pipeline.attempts import Caller
 from themis_vcs.pipeline.cases import StoredCases
 from themis_vcs.pipeline.config import RuntimeConfig
 from themis_vcs.pipeline.execute import Execution, outcomes
+from themis_vcs.pipeline.garbage import collected_seldom
 from themis_vcs.pipeline.pending import pending_steps
 from themis_vcs.pipeline.plan import Filter, TrackPlan, TrackSpec, everything, plan_track
 from themis_vcs.pipeline.provenance import who
@@ -75,8 +76,9 @@ async def carry_out(
     progress = Progress(workspace, job, runtime, observer)
     progress.tell(events.RunStarted(progress.run_id.hex(), job.name, job.stages))
     try:
-        for stage in job.stages:
-            await progress.bring_up(stage)
+        with collected_seldom():
+            for stage in job.stages:
+                await progress.bring_up(stage)
     except (asyncio.CancelledError, KeyboardInterrupt):
         if not workspace.dry:
             progress.record("interrupted")

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.model import tree
-from themis_vcs.model.objects import Object, Step, TreeNode, Value, dump, load, references
+from themis_vcs.model.objects import Object, Step, Value, dump, load, references
 from themis_vcs.model.oid import Oid, oid_of
 from themis_vcs.pipeline.recent import Recent
 from themis_vcs.store.repository import Repository
+
+_TREE = "tree"
 
 
 class Workspace(Reader):
@@ -23,10 +25,14 @@ class Workspace(Reader):
         self.save(tree.Built(tree.EMPTY[0], dict([tree.EMPTY])))
 
     def save(self, built: tree.Built) -> Oid:
-        """Keep the new nodes of a tree, children first, and return its root; a root that is here has all its nodes."""
+        """Keep the new nodes of a tree, children first, and return its root; a root that is here has all its nodes.
+
+        Nothing is looked up again: the entries are what the caller has put, and the other nodes those of a tree that
+        is here.
+        """
         if not self.repository.has(built.root):
             for oid, payload in built.nodes.items():
-                self.write(oid, payload, "tree")
+                self.write(oid, payload, _TREE, ())
         return built.root
 
     def put(self, obj: Object) -> Oid:
@@ -38,11 +44,12 @@ class Workspace(Reader):
         return oid
 
     def write(self, oid: Oid, payload: bytes, label: str, refers_to: Sequence[Oid] | None = None) -> None:
-        """Keep canonical bytes under their oid. What they refer to is read from them if it is not given."""
+        """Keep canonical bytes under their oid. The store makes sure of `refers_to`; if None, it is read from them."""
         if self.dry:
             self._overlay[oid] = payload
         else:
-            self._recent.add(oid, payload)
+            if label != _TREE:
+                self._recent.add(oid, payload)
             self.repository.put_payload(oid, payload, label, refers_to)
 
     def flush(self) -> None:
@@ -68,14 +75,7 @@ class Workspace(Reader):
 
     def update(self, root: Oid, changes: dict[str, Oid | None]) -> Oid:
         """Make a tree from another one; None removes a key."""
-        if not changes:
-            return root
-        built = tree.update(root, changes, self.node)
-        new = {*built.nodes, *changes.values()}
-        for oid, payload in built.nodes.items():
-            # What a node has from the tree before is here, since that tree is, and need not be looked up.
-            self.write(oid, payload, "tree", [each for each in references(load(payload, TreeNode)) if each in new])
-        return built.root
+        return self.save(tree.update(root, changes, self.node)) if changes else root
 
     def _payload(self, oid: Oid) -> bytes:
         return self._overlay.get(oid) or self._recent.get(oid) or super()._payload(oid)

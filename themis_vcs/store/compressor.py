@@ -47,6 +47,9 @@ class Compressor:
 
     def lookup(self, number: int) -> zstandard.ZstdCompressionDict:
         """Return a dictionary by number; Corrupt if there is none."""
+        known = self._loaded.get(number)
+        if known is not None:
+            return known
         with self._lock:
             dictionary = self._loaded.get(number)
             if dictionary is None:

@@ -103,28 +103,23 @@ def oid_at(segment: memoryview, offset: int) -> bytes:
 
 def payload_of(frame: Frame, lookup: DictionaryLookup) -> bytes:
     """Return the payload of a frame, or raise Corrupt with its oid (STORE-21)."""
-    try:
-        payload = _expanded(frame, lookup)
-    except zstandard.ZstdError as error:
-        raise Corrupt(f"object {frame.oid.hex()} is damaged: {error}", oid=frame.oid) from error
-    if len(payload) != frame.raw_length:
-        raise Corrupt(
-            f"object {frame.oid.hex()} is damaged: {len(payload):,} bytes instead of {frame.raw_length:,}",
-            oid=frame.oid,
-        )
-    if oid_of(payload) != frame.oid:
-        raise Corrupt(f"object {frame.oid.hex()} is damaged: its bytes do not hash to its name", oid=frame.oid)
+    oid, codec, dictionary, raw_length, data = frame
+    if codec == RAW:
+        payload = data
+    else:
+        try:
+            # Decompressing takes as much memory as the zstd frame says, so what it says is compared first.
+            claims = zstandard.get_frame_parameters(data)
+            if claims.content_size != raw_length or claims.window_size > MAX_WINDOW:
+                raise Corrupt(f"object {oid.hex()} is damaged: its frame states another size", oid=oid)
+            payload = _decompressor(dictionary, lookup).decompress(data, allow_extra_data=False)
+        except zstandard.ZstdError as error:
+            raise Corrupt(f"object {oid.hex()} is damaged: {error}", oid=oid) from error
+    if len(payload) != raw_length:
+        raise Corrupt(f"object {oid.hex()} is damaged: {len(payload):,} bytes instead of {raw_length:,}", oid=oid)
+    if oid_of(payload) != oid:
+        raise Corrupt(f"object {oid.hex()} is damaged: its bytes do not hash to its name", oid=oid)
     return payload
-
-
-def _expanded(frame: Frame, lookup: DictionaryLookup) -> bytes:
-    if frame.codec == RAW:
-        return frame.data
-    # Decompressing takes as much memory as the zstd frame says, so what it says is compared first.
-    claims = zstandard.get_frame_parameters(frame.data)
-    if claims.content_size != frame.raw_length or claims.window_size > MAX_WINDOW:
-        raise Corrupt(f"object {frame.oid.hex()} is damaged: its frame states another size", oid=frame.oid)
-    return _decompressor(frame.dictionary, lookup).decompress(frame.data, allow_extra_data=False)
 
 
 class _PerThread(threading.local):

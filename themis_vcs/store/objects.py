@@ -147,9 +147,8 @@ class LmdbObjects:
     def _frames(self, reader: Reader, oids: Sequence[Oid]) -> dict[Oid, tuple[Frame | None, Sequence[Location]]]:
         """Return for each oid its frame, or None and the places where it might have been."""
         finder = Finder(reader)
-        places = dict(zip(oids, finder.find_all(oids), strict=True))
         found: dict[Oid, tuple[Frame | None, Sequence[Location]]] = {}
-        for oid, place in sorted(places.items(), key=lambda item: item[1] or (0, 0)):
+        for oid, place in zip(oids, finder.find_all(oids), strict=True):
             if place is None:
                 found[oid] = None, finder.candidates(oid)
                 continue

@@ -82,7 +82,8 @@ class Repository(View):
     def put_payload(self, oid: Oid, payload: bytes, label: str, references: Sequence[Oid] | None = None) -> None:
         """Keep canonical bytes under their oid; the caller vouches for both.
 
-        `references` are all the oids that the object refers to; if None, they are read from the payload.
+        `references` are the oids that the object refers to, except those that the caller knows to be here; if None,
+        they are read from the payload.
         """
         self._add(oid, payload, label, _references_in(payload) if references is None else references)
 
