@@ -13,7 +13,8 @@
     ├── StoreBusy                wait for the other writer, then repeat         exit 13
     ├── Corrupt                  run fsck; get the object from another store    exit 14
     │   ├── DecodingError        bytes that are no canonical object
-    │   └── WrongKind            an object of another kind than its referrer says
+    │   ├── WrongKind            an object of another kind than its referrer says
+    │   └── MalformedPack        a pack or a bundle that is not whole; get it again
     ├── RemoteError              mend the connection or the credentials         exit 15
     │   └── ProviderError        what a model provider did wrong, and whether to try again
     ├── FormatError              use a newer themis                             exit 16
@@ -166,6 +167,20 @@ class WrongKind(Corrupt):
     def __init__(self, expected: str, actual: str, *, oid: bytes | None = None) -> None:
         super().__init__(f"expected an object of kind {expected}, found a {actual}", oid=oid)
         self.expected, self.actual = expected, actual
+
+
+class MalformedPack(Corrupt):
+    """A pack or a bundle that is not what its format says, at byte `offset`; nothing of it was stored."""
+
+    code = "malformed-pack"
+
+    def __init__(self, source: str, offset: int, reason: str, *, oid: bytes | None = None) -> None:
+        super().__init__(
+            f"{source}: at byte {offset:,}: {reason}",
+            oid=oid,
+            hint="nothing of it was stored; get it again from where it comes from",
+        )
+        self.offset, self.reason = offset, reason
 
 
 class RemoteError(ThemisError):

@@ -1,0 +1,116 @@
+"""Packs: objects as one stream of bytes, children first (`docs/reference/format/pack.md`). This is the writer.
+
+Not responsible for which objects go in, nor for reading (`unpack`, `packfile`).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from blake3 import blake3
+
+from themis_vcs.errors import UsageError
+from themis_vcs.model.oid import Oid
+from themis_vcs.store.frames import RAW, Frame
+
+MAGIC: Final = b"\x89THPACK\n"
+VERSION: Final = 1
+HEADER: Final = struct.Struct(">8sI")
+RECORD: Final = b"\x01"
+END: Final = b"\x00"
+ENTRY: Final = struct.Struct(">32sQ")
+OFFSET: Final = struct.Struct(">Q")
+TRAILER: Final = struct.Struct(">QIQ4s")
+CLOSING: Final = b"THEN"
+HASH_BYTES: Final = 32
+CONTEXT: Final = "themis_vcs 2026-11-23 pack v1"
+
+MAX_OBJECTS: Final = 1_000_000
+MAX_DICTIONARIES: Final = 255
+MAX_DICTIONARY: Final = 1 << 20
+_RATIO: Final = 1_024
+_RATIO_FROM: Final = 65_536
+
+
+class Packed(NamedTuple):
+    """A pack that was written: its hash, the number of its objects, and its size in bytes."""
+
+    hash: bytes
+    objects: int
+    size: int
+
+
+def within_ratio(raw_length: int, stored: int) -> bool:
+    """Say whether a frame may compress that well (PACK-4)."""
+    return raw_length <= _RATIO * stored + _RATIO_FROM
+
+
+class PackWriter:
+    """Writes a pack to `write`, which takes all of the bytes that it is given."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self._hash = blake3(derive_key_context=CONTEXT)
+        self._size = 0
+        self._places: dict[Oid, int] = {}
+        self._dictionaries: dict[Oid, int] = {}
+        self._put(HEADER.pack(MAGIC, VERSION))
+
+    @property
+    def size(self) -> int:
+        """The number of bytes written so far."""
+        return self._size
+
+    def __contains__(self, oid: Oid) -> bool:
+        return oid in self._places
+
+    def add(self, frame: Frame, dictionary: Oid | None = None, *, is_dictionary: bool = False) -> None:
+        """Write an object that is not in the pack yet, after all that it refers to.
+
+        `dictionary` names what the frame is compressed with, which is in the pack already; the number that the frame
+        itself has is that of the store it is from. UsageError if the pack is full or a rule is broken.
+        """
+        if frame.oid in self._places:
+            raise UsageError(f"object {frame.oid.hex()} is in this pack already")
+        if len(self._places) >= MAX_OBJECTS:
+            raise UsageError(f"a pack has at most {MAX_OBJECTS:,} objects", hint="begin another pack")
+        if not within_ratio(frame.raw_length, len(frame.data)):
+            raise UsageError(f"object {frame.oid.hex()} compresses too well for a pack", hint="store it raw")
+        number = 0
+        if dictionary is not None:
+            number = self._dictionaries.get(dictionary, 0)
+            if not number:
+                raise UsageError(f"object {frame.oid.hex()} needs dictionary {dictionary.hex()} before it")
+        self._put(RECORD)
+        self._places[frame.oid] = self._size
+        if is_dictionary:
+            self._enter(frame)
+        self._put(frame._replace(dictionary=number).pack())
+
+    def finish(self) -> Packed:
+        """Write what comes after the records."""
+        self._put(END)
+        index = self._size
+        self._put(b"".join(ENTRY.pack(oid, at) for oid, at in sorted(self._places.items())))
+        self._put(b"".join(OFFSET.pack(self._places[oid]) for oid in self._dictionaries))
+        self._put(TRAILER.pack(len(self._places), len(self._dictionaries), index, CLOSING))
+        digest = self._hash.digest(length=HASH_BYTES)
+        self._write(digest)
+        return Packed(digest, len(self._places), self._size + HASH_BYTES)
+
+    def _enter(self, frame: Frame) -> None:
+        if len(self._dictionaries) >= MAX_DICTIONARIES:
+            raise UsageError(f"a pack has at most {MAX_DICTIONARIES} dictionaries", hint="begin another pack")
+        self._dictionaries[frame.oid] = len(self._dictionaries) + 1
+
+    def _put(self, data: bytes) -> None:
+        self._hash.update(data)
+        self._size += len(data)
+        self._write(data)
+
+
+def raw_frame(oid: Oid, payload: bytes) -> Frame:
+    """Return a frame that holds a payload as it is."""
+    return Frame(oid, RAW, 0, len(payload), payload)

@@ -1,0 +1,166 @@
+"""Reading a pack from anybody, in one pass: nothing in it is believed before it has been checked (PACK-6).
+
+Memory is bounded by the largest object and by the oids of a pack. Not responsible for putting anything into a store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+import zstandard
+from blake3 import blake3
+
+from themis_vcs.errors import Corrupt, FormatError, MalformedPack
+from themis_vcs.model.codec import MAX_OBJECT
+from themis_vcs.model.objects import Dictionary, Object, load, references
+from themis_vcs.model.oid import Oid
+from themis_vcs.store import frames
+from themis_vcs.store.frames import HEADER_BYTES, Frame, payload_of
+from themis_vcs.transfer import pack
+
+_CHUNK = 1 << 16
+
+
+class Received(NamedTuple):
+    """An object of a pack, checked: its frame, its payload, and what it is."""
+
+    frame: Frame
+    payload: bytes
+    object: Object
+
+
+class PackReader:
+    """The objects of the pack that begins where `stream` stands; `source` names it in errors.
+
+    Iterate to the end: only then is the pack known to be whole. `needs` are the oids that its objects refer to and
+    that are not in it, in the order met; `hash` names the pack.
+    """
+
+    def __init__(self, stream: BinaryIO, source: str = "pack") -> None:
+        self._stream, self._source = stream, source
+        self._hash = blake3(derive_key_context=pack.CONTEXT)
+        self._at = 0
+        self._places: dict[Oid, int] = {}
+        self._dictionaries: list[zstandard.ZstdCompressionDict] = []
+        self._dictionary_places: list[int] = []
+        self.needs: dict[Oid, Oid] = {}
+        self.hash = b""
+
+    @property
+    def offset(self) -> int:
+        """The number of bytes read so far."""
+        return self._at
+
+    @property
+    def objects(self) -> int:
+        """The number of objects met so far."""
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[Received]:
+        self._header()
+        while (tag := self._take(1)) == pack.RECORD:
+            yield self._record()
+        if tag != pack.END:
+            raise self._malformed(self._at - 1, f"neither an object nor the end begins with the byte {tag.hex()}")
+        self._after_the_records()
+
+    def expect_end(self) -> None:
+        """Refuse bytes after the pack."""
+        if self._stream.read(1):
+            raise self._malformed(self._at, "more bytes follow the end of the pack")
+
+    def _header(self) -> None:
+        magic, version = pack.HEADER.unpack(self._take(pack.HEADER.size))
+        if magic != pack.MAGIC:
+            raise self._malformed(0, "this is no pack")
+        if version != pack.VERSION:
+            raise FormatError(
+                f"{self._source}: pack of version {version}; this themis reads version {pack.VERSION}",
+                hint="use a newer version of themis",
+            )
+
+    def _record(self) -> Received:
+        start = self._at
+        if len(self._places) >= pack.MAX_OBJECTS:
+            raise self._malformed(start, f"more than {pack.MAX_OBJECTS:,} objects")
+        try:
+            frame = self._frame(start)
+            payload = payload_of(frame, self._dictionary)
+            found = load(payload)
+        except MalformedPack:
+            raise
+        except Corrupt as error:
+            raise self._malformed(start, error.message, error.oid) from error
+        if frame.oid in self._places:
+            raise self._malformed(start, f"object {frame.oid.hex()} comes twice", frame.oid)
+        self._admit(frame.oid, found, start)
+        return Received(frame, payload, found)
+
+    def _frame(self, start: int) -> Frame:
+        header = self._take(HEADER_BYTES)
+        raw_length, stored = int.from_bytes(header[35:39], "big"), int.from_bytes(header[39:43], "big")
+        if stored > MAX_OBJECT or raw_length > MAX_OBJECT:
+            raise self._malformed(start, f"an object that claims {max(raw_length, stored):,} bytes")
+        if not pack.within_ratio(raw_length, stored):
+            raise self._malformed(start, f"{stored:,} bytes that claim to hold {raw_length:,}")
+        return frames.unpack(header + self._take(stored), 0)
+
+    def _admit(self, oid: Oid, found: Object, start: int) -> None:
+        for reference in references(found):
+            if reference not in self._places:
+                self.needs.setdefault(reference, oid)
+        if oid in self.needs:
+            raise self._malformed(
+                start, f"object {oid.hex()} comes after object {self.needs[oid].hex()}, which needs it"
+            )
+        self._places[oid] = start
+        if isinstance(found, Dictionary):
+            if len(self._dictionaries) >= pack.MAX_DICTIONARIES:
+                raise self._malformed(start, f"more than {pack.MAX_DICTIONARIES} dictionaries", oid)
+            if len(found.data) > pack.MAX_DICTIONARY:
+                raise self._malformed(start, f"a dictionary of {len(found.data):,} bytes", oid)
+            self._dictionaries.append(zstandard.ZstdCompressionDict(found.data, dict_type=zstandard.DICT_TYPE_FULLDICT))
+            self._dictionary_places.append(start)
+
+    def _dictionary(self, number: int) -> zstandard.ZstdCompressionDict:
+        if number > len(self._dictionaries):
+            raise Corrupt(f"dictionary {number} does not come before the object that needs it")
+        return self._dictionaries[number - 1]
+
+    def _after_the_records(self) -> None:
+        index = self._at
+        for oid, place in sorted(self._places.items()):
+            self._same(pack.ENTRY.pack(oid, place), "the index")
+        for place in self._dictionary_places:
+            self._same(pack.OFFSET.pack(place), "the list of dictionaries")
+        counts = len(self._places), len(self._dictionaries)
+        self._same(pack.TRAILER.pack(*counts, index, pack.CLOSING), "the trailer")
+        digest = self._hash.digest(length=pack.HASH_BYTES)
+        if self._read(pack.HASH_BYTES) != digest:
+            raise self._malformed(self._at - pack.HASH_BYTES, "the bytes of the pack do not hash to its name")
+        self.hash = digest
+
+    def _same(self, expected: bytes, what: str) -> None:
+        start = self._at
+        if self._take(len(expected)) != expected:
+            raise self._malformed(start, f"{what} is not that of the objects before it")
+
+    def _take(self, size: int) -> bytes:
+        data = self._read(size)
+        self._hash.update(data)
+        return data
+
+    def _read(self, size: int) -> bytes:
+        parts, missing = [], size
+        while missing:
+            part = self._stream.read(min(missing, _CHUNK))
+            if not part:
+                raise self._malformed(self._at + size - missing, "the pack ends here, before its end")
+            parts.append(part)
+            missing -= len(part)
+        self._at += size
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _malformed(self, offset: int, reason: str, oid: Oid | None = None) -> MalformedPack:
+        return MalformedPack(self._source, offset, reason, oid=oid)
