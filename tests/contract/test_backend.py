@@ -6,12 +6,14 @@ import os
 import random
 import threading
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from themis_vcs.errors import ObjectNotFound, RefConflict, StorageError, UsageError
 from themis_vcs.model.oid import oid_of
-from themis_vcs.store.backend import ANY, Backend, Batch, Entry, ReflogEntry, RefUpdate
+from themis_vcs.store.backend import ANY, Backend, Batch, Entry, Foreign, ReflogEntry, RefUpdate
+from themis_vcs.store.lmdb import LmdbBackend
 
 
 def entry(content: bytes, label: str = "") -> Entry:
@@ -267,3 +269,30 @@ def test_many_records_of_a_label_are_all_readable_once_they_share_a_dictionary(b
     for start in range(0, 1600, 400):
         backend.apply(Batch(objects=stored[start : start + 400]))
     assert dict(backend.get_many([each.oid for each in stored])) == {each.oid: each.payload for each in stored}
+
+
+def test_foreign_objects_are_kept_as_they_lay(backend: Backend, tmp_path: Path) -> None:
+    stored = [entry(b"generation %d of some words that come again" % number, "value:x") for number in range(1_200)]
+    other = LmdbBackend(tmp_path / "other", create=True)
+    for start in range(0, 1_200, 300):
+        other.apply(Batch(objects=stored[start : start + 300]))
+    foreign = [
+        Foreign(found.frame, None if found.dictionary is None else other.get(found.dictionary))
+        for found in other.stored([each.oid for each in stored])
+    ]
+    other.close()
+    assert any(each.dictionary for each in foreign)
+    assert backend.apply(Batch(foreign=foreign[:700])) >= 700
+    assert backend.apply(Batch(foreign=foreign)) >= 500
+    assert backend.apply(Batch(foreign=foreign)) == 0
+    assert dict(backend.get_many(each.oid for each in stored)) == {each.oid: each.payload for each in stored}
+
+
+def test_objects_are_told_with_their_frames(backend: Backend) -> None:
+    backend.apply(Batch(objects=[A, B]))
+    assert [(found.frame.oid, found.payload) for found in backend.stored([B.oid, A.oid])] == [
+        (B.oid, B.payload),
+        (A.oid, A.payload),
+    ]
+    with pytest.raises(ObjectNotFound):
+        list(backend.stored([C.oid]))

@@ -160,7 +160,8 @@ ATTACKS: dict[str, tuple[Callable[[], bytes], str]] = {
     "a value in the list of dictionaries": (lambda: assembled([ONE], dictionaries=[0]), "the trailer"),
     "a dictionary that is not listed": (lambda: assembled([DICTIONARY]), "the list of dictionaries"),
     "a dictionary too large": (lambda: assembled([_large_dictionary()], dictionaries=[0]), "a dictionary of"),
-    "an unknown record": (lambda: hashed(PACK[:12] + b"\x02"), "begins with the byte 02"),
+    "an unknown record": (lambda: hashed(PACK[:12] + b"\x03"), "begins with the byte 03"),
+    "a dictionary of somebody else": (lambda: hashed(PACK[:12] + b"\x02" + bytes(32)), "is not here"),
 }
 
 

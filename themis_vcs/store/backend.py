@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from themis_vcs.model.oid import Oid
+from themis_vcs.store.frames import Frame
 
 
 class Anything:
@@ -45,6 +46,21 @@ Record: TypeAlias = tuple[Oid, bytes, str]
 """An Entry, or a plain tuple of the same: to make a NamedTuple takes as long as to look its oid up."""
 
 
+class Stored(NamedTuple):
+    """An object as it lies in a store: its frame, and the oid of the dictionary that the frame needs."""
+
+    frame: Frame
+    dictionary: Oid | None
+    payload: bytes
+
+
+class Foreign(NamedTuple):
+    """An object as it lay in another store, checked. `dictionary` is the dictionary object that the frame needs."""
+
+    frame: Frame
+    dictionary: bytes | None = None
+
+
 class ReflogEntry(NamedTuple):
     """One move of a ref. `time` in ns since the epoch."""
 
@@ -57,13 +73,14 @@ class ReflogEntry(NamedTuple):
 
 @dataclass
 class Batch:
-    """What enters a store in one step.
+    """What enters a store in one step. `foreign` objects are kept as they are, with their dictionaries.
 
     `derivations` map a derivation key to the oid of a step, `tracks` a track key to any bytes, `local` a name to a
     fact about this store that never travels. `message`, `who` and `time` (ns since the epoch) go to the reflog.
     """
 
     objects: Sequence[Record] = ()
+    foreign: Sequence[Foreign] = ()
     derivations: dict[bytes, Oid] = field(default_factory=dict)
     tracks: dict[bytes, bytes] = field(default_factory=dict)
     refs: Sequence[RefUpdate] = ()
@@ -98,6 +115,9 @@ class Objects(Protocol):
 
     def everything(self) -> Iterator[tuple[Oid, bytes]]:
         """Yield every object with its payload, verified, in the order in which they lie in the store."""
+
+    def stored(self, oids: Iterable[Oid]) -> Iterator[Stored]:
+        """Yield objects as they lie, in the order asked for, verified; raises as `get_many` does."""
 
     def has(self, oid: Oid) -> bool:
         """Say whether the object is here. An object that was found damaged is not."""

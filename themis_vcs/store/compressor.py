@@ -17,7 +17,7 @@ import zstandard
 from themis_vcs.errors import Corrupt, ObjectNotFound
 from themis_vcs.model.oid import OID_BYTES, Oid
 from themis_vcs.store import dictionaries, frames
-from themis_vcs.store.backend import Record
+from themis_vcs.store.backend import Foreign, Record
 from themis_vcs.store.dictionaries import Samples, Trained
 from themis_vcs.store.environment import Environment
 from themis_vcs.store.frames import Frame
@@ -64,6 +64,31 @@ class Compressor:
                     raise Corrupt(f"dictionary {number} cannot be used: {error}", oid=oid) from error
                 self._loaded[number] = dictionary
             return dictionary
+
+    def oid_of(self, number: int) -> Oid:
+        """Return the oid of a dictionary that `lookup` knows."""
+        return self._oids[number]
+
+    def adapt(self, foreign: Sequence[Foreign], new: list[Trained]) -> list[Frame]:
+        """Return frames of another store for this one; dictionaries that are not here are appended to `new`.
+
+        Frames of the n-th new dictionary hold -n for its number, as those of `compress` do.
+        """
+        numbers = {oid: number for number, oid in self._oids.items()}
+        numbers.update((trained.frame.oid, -place) for place, trained in enumerate(new, start=1))
+        known: dict[bytes | None, int] = {None: 0}
+        result = []
+        for frame, payload in foreign:
+            number = known.get(payload)
+            if number is None:
+                trained = dictionaries.received(payload or b"")
+                number = numbers.get(trained.frame.oid)
+                if number is None:
+                    new.append(trained)
+                    number = -len(new)
+                known[payload] = number
+            result.append(frame._replace(dictionary=number))
+        return result
 
     def compress(self, entries: Sequence[Record]) -> tuple[list[Frame], list[Trained]]:
         """Return a frame per entry, in order, and the dictionaries that these frames were the occasion to train.

@@ -101,6 +101,12 @@ def train(label: str, payloads: list[bytes]) -> Trained | None:
     return Trained(label, frame, dictionary)
 
 
+def received(payload: bytes) -> Trained:
+    """Return the dictionary object of another store in the form in which one of our own would be stored."""
+    frame = compress([oid_of(payload)], [payload])[0]
+    return Trained(load(payload, Dictionary).label, frame, loaded(payload))
+
+
 def loaded(payload: bytes) -> zstandard.ZstdCompressionDict:
     """Return the dictionary that a dictionary object holds, ready to compress and to decompress."""
     data = load(payload, Dictionary).data

@@ -197,7 +197,7 @@ class Environment:
     def _writable(self) -> _Shared:
         shared = self._usable()
         if shared.readonly:
-            raise StorageError(f"{self.directory} is open for reading only")
+            raise StorageError(f"{self.directory} is open for reading only", hint="open it without readonly=True")
         if shared.poison:
             raise StorageError(
                 f"{self.directory} takes no more writes: an earlier one failed ({shared.poison})",

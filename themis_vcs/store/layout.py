@@ -60,7 +60,8 @@ class Layout:
             raise StorageError(f"cannot read {self.format}: {error.strerror}") from error
         match = _FORMAT.fullmatch(line)
         if match is None:
-            raise Corrupt(f"{self.format} does not hold the format of a store")
+            hint = f"a store has the one line `themis-store {VERSION}` in it; if this is one, write that"
+            raise Corrupt(f"{self.format} does not hold the format of a store", hint=hint)
         self.check_version(int(match[1]))
         if not self.data.exists():
             raise Corrupt(f"{self.data} is missing", hint="get the store back from a snapshot or from another store")
@@ -80,7 +81,8 @@ class Layout:
         try:
             self._create(make_database)
         except OSError as error:
-            raise StorageError(f"cannot create {self.path}: {error.strerror}") from error
+            hint = "see to the owner and the mode of the directory and to the mount options, or name another place"
+            raise StorageError(f"cannot create {self.path}: {error.strerror}", hint=hint) from error
 
     def _create(self, make_database: Callable[[], None]) -> None:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

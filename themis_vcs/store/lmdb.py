@@ -84,7 +84,7 @@ class LmdbBackend(LmdbObjects):
             raise
 
     def apply(self, batch: Batch) -> int:
-        prepared = self._prepared(batch.objects)
+        prepared = self._prepared(batch.objects, batch.foreign)
         rows = [
             *_rows(DERIVATIONS, batch.derivations.items()),
             *_rows(TRACKS, batch.tracks.items()),

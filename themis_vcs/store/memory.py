@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from threading import RLock
 
+import zstandard
+
 from themis_vcs.errors import Corrupt, ObjectNotFound, StorageError, UsageError
 from themis_vcs.model.oid import Oid, oid_of
-from themis_vcs.store.backend import Batch, ReflogEntry, Statistics
+from themis_vcs.store.backend import Batch, ReflogEntry, Statistics, Stored
+from themis_vcs.store.dictionaries import loaded
+from themis_vcs.store.frames import compress, payload_of
 from themis_vcs.store.refs import moves_of
+
+
+def _dictionary(payload: bytes | None, number: int) -> zstandard.ZstdCompressionDict:
+    if payload is None:
+        raise Corrupt(f"dictionary {number}, which a frame needs, did not come with it")
+    return loaded(payload)
 
 
 class MemoryObjects:
@@ -36,6 +47,9 @@ class MemoryObjects:
         with self._open():
             oids = list(self._objects)
         return self.get_many(oids)
+
+    def stored(self, oids: Iterable[Oid]) -> Iterator[Stored]:
+        return (Stored(compress([oid], [payload])[0], None, payload) for oid, payload in self.get_many(oids))
 
     def has(self, oid: Oid) -> bool:
         with self._open():
@@ -72,6 +86,9 @@ class MemoryBackend(MemoryObjects):
             before = len(self._objects)
             for oid, payload, _ in batch.objects:
                 self._objects.setdefault(oid, bytes(payload))
+            for frame, dictionary in batch.foreign:
+                if frame.oid not in self._objects:
+                    self._objects[frame.oid] = payload_of(frame, partial(_dictionary, dictionary))
             self._derivations.update(batch.derivations)
             self._tracks.update(batch.tracks)
             self._local.update(batch.local)

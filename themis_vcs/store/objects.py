@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from themis_vcs.errors import Corrupt, ObjectNotFound, ThemisError
 from themis_vcs.model.oid import Oid
 from themis_vcs.store import segments
-from themis_vcs.store.backend import Record
+from themis_vcs.store.backend import Foreign, Record, Stored
 from themis_vcs.store.compressor import Compressor
 from themis_vcs.store.dictionaries import Trained
 from themis_vcs.store.environment import Environment
@@ -54,6 +54,16 @@ class LmdbObjects:
                 found = self._frames(reader, wanted)
             for oid in wanted:
                 yield oid, self._verified(oid, *found[oid])
+
+    def stored(self, oids: Iterable[Oid]) -> Iterator[Stored]:
+        for wanted in steps(oids, _STEP):
+            with self.environment.reading() as reader:
+                found = self._frames(reader, wanted)
+            for oid in wanted:
+                frame, candidates = found[oid]
+                payload = self._verified(oid, frame, candidates)
+                assert frame is not None
+                yield Stored(frame, self.compressor.oid_of(frame.dictionary) if frame.dictionary else None, payload)
 
     def everything(self) -> Iterator[tuple[Oid, bytes]]:
         number, count = 1, 0
@@ -98,16 +108,22 @@ class LmdbObjects:
         if not prefix and len(seen) == 1 and count != expected:
             raise Corrupt(f"the index holds {expected:,} objects, and {count:,} were found")
 
-    def _prepared(self, entries: Sequence[Record]) -> Prepared:
+    def _prepared(self, entries: Sequence[Record], foreign: Sequence[Foreign] = ()) -> Prepared:
         with self.environment.reading() as reader:
             finder, damaged = Finder(reader), self._damaged
             places = finder.find_all([oid for oid, _, _ in entries])
             found = zip(entries, places, strict=True)
             fresh = list({entry[0]: entry for entry, place in found if place is None or entry[0] in damaged}.values())
             damaged.update(finder.doubtful)
+            others = zip(foreign, finder.find_all([each.frame.oid for each in foreign]), strict=True)
+            strange = [each for each, place in others if place is None or each.frame.oid in damaged]
+            damaged.update(finder.doubtful)
             seen = reader.txn.id()
-        rows = [row for oid, _, _ in fresh if oid in damaged for row in self._unsound(oid)]
+        new = [*(oid for oid, _, _ in fresh), *(each.frame.oid for each in strange)]
+        rows = [row for oid in new if oid in damaged for row in self._unsound(oid)]
         frames, trained = self.compressor.compress(fresh)
+        if strange:
+            frames += self.compressor.adapt(strange, trained)
         return Prepared(frames, trained, rows, seen)
 
     def _append(self, writer: Writer, prepared: Prepared, numbers: list[int]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import os
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import RLock
@@ -22,11 +22,12 @@ from themis_vcs.errors import StorageError, ThemisError
 from themis_vcs.model.codec import envelope, split_envelope
 from themis_vcs.model.objects import KINDS, Object, Step, Value, dump, references
 from themis_vcs.model.oid import Oid, oid_of
-from themis_vcs.store.backend import Backend, Batch, RefUpdate, Statistics
+from themis_vcs.store.backend import Backend, Batch, Foreign, RefUpdate, Statistics, Stored
 from themis_vcs.store.environment import WRITE_TIMEOUT
 from themis_vcs.store.group import Group
 from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.memory import MemoryBackend
+from themis_vcs.store.refs import moves_of
 from themis_vcs.store.view import View
 
 MAX_REMEMBERED: Final = 50_000
@@ -87,6 +88,25 @@ class Repository(View):
         """
         self._add(oid, payload, label, _references_in(payload) if references is None else references)
 
+    def stored(self, oids: Iterable[Oid]) -> Iterator[Stored]:
+        """Yield objects as they lie in the store, in the order asked for; raises as `read` does."""
+        self.flush()
+        return self.backend.stored(oids)
+
+    def take_in(self, foreign: Sequence[Foreign], derivations: Mapping[bytes, Oid]) -> int:
+        """Store objects of another store as they are, durably; return how many are new.
+
+        The caller has checked them, and that all they refer to is here or precedes them. A derivation that is known
+        here stays as it is.
+        """
+        self._require_writable()
+        self.flush()
+        known = self.derivations_for(list(derivations))
+        new = {key: step for (key, step), old in zip(derivations.items(), known, strict=True) if old is None}
+        added = self.backend.apply(Batch(foreign=foreign, derivations=new))
+        self.objects_added += added
+        return added
+
     def record(self, key: bytes, step: Oid) -> None:
         """Remember a step under its derivation key; it is written with the group."""
         self._require_writable()
@@ -98,6 +118,10 @@ class Repository(View):
     def flush(self) -> None:
         """Write what was put so far; when this returns it is durable. What cannot be written is kept."""
         self._write((), Batch())
+
+    def expect(self, refs: Sequence[RefUpdate]) -> None:
+        """Raise RefConflict if a ref is not where its update expects it."""
+        moves_of(refs, self.ref)
 
     def commit(
         self,

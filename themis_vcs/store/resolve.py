@@ -100,7 +100,7 @@ def _object(view: View, revision: Revision, *, peel: bool) -> Oid:
     for step in range(revision.ancestors):
         run = _run(view, oid, revision.base)
         if not run.parents:
-            raise RevisionNotFound(f"{revision}: {revision.base} has only {step} runs before it")
+            raise RevisionNotFound(f"{revision}: {revision.base} has {_only_so_many(step, 'run')} before it")
         oid = run.parents[0]
     return oid
 
@@ -126,11 +126,15 @@ def _moved_back(view: View, name: str, revision: Revision) -> Oid:
     if revision.reflog:
         log = view.reflog(name)
         if revision.reflog > len(log):
-            raise RevisionNotFound(f"{revision}: {name} has moved only {len(log)} times")
+            raise RevisionNotFound(f"{revision}: {name} has made {_only_so_many(len(log), 'move')}")
         oid = log[revision.reflog - 1].old
     if oid is None:
         raise RevisionNotFound(f"{revision}: {name} did not exist then")
     return oid
+
+
+def _only_so_many(amount: int, noun: str) -> str:
+    return f"no {noun}" if not amount else f"only {amount} {noun}{'s' if amount > 1 else ''}"
 
 
 def _peeled(view: View, oid: Oid) -> Oid:

@@ -14,6 +14,7 @@ from typing import Final
 
 from themis_vcs.errors import StorageError, StoreBusy
 
+_HINT: Final = "the store can be read as it is; to write it, see to its owner, its mode and the mount options"
 _FIRST_PAUSE: Final = 0.0005
 _LONGEST_PAUSE: Final = 0.02
 
@@ -27,7 +28,7 @@ class WriteLock:
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise StorageError(f"cannot open {path} for writing: {error.strerror}") from error
+            raise StorageError(f"cannot open {path} for writing: {error.strerror}", hint=_HINT) from error
 
     @contextmanager
     def held(self, timeout: float) -> Iterator[None]:

@@ -19,6 +19,7 @@ MAGIC: Final = b"\x89THPACK\n"
 VERSION: Final = 1
 HEADER: Final = struct.Struct(">8sI")
 RECORD: Final = b"\x01"
+KNOWN: Final = b"\x02"
 END: Final = b"\x00"
 ENTRY: Final = struct.Struct(">32sQ")
 OFFSET: Final = struct.Struct(">Q")
@@ -27,9 +28,11 @@ CLOSING: Final = b"THEN"
 HASH_BYTES: Final = 32
 CONTEXT: Final = "themis_vcs 2026-11-23 pack v1"
 
-MAX_OBJECTS: Final = 1_000_000
+MAX_OBJECTS: Final = 100_000
+MAX_BYTES: Final = 128 << 20
 MAX_DICTIONARIES: Final = 255
 MAX_DICTIONARY: Final = 1 << 20
+_CLOSING_BYTES: Final = 1024
 _RATIO: Final = 1_024
 _RATIO_FROM: Final = 65_536
 
@@ -56,6 +59,7 @@ class PackWriter:
         self._size = 0
         self._places: dict[Oid, int] = {}
         self._dictionaries: dict[Oid, int] = {}
+        self._dictionary_places: list[int] = []
         self._put(HEADER.pack(MAGIC, VERSION))
 
     @property
@@ -63,8 +67,24 @@ class PackWriter:
         """The number of bytes written so far."""
         return self._size
 
+    def takes(self, frame: Frame) -> bool:
+        """Say whether there is room for another object, with a dictionary before it."""
+        objects = len(self._places) + 2
+        ahead = frame.size + MAX_DICTIONARY + objects * ENTRY.size + MAX_DICTIONARIES * OFFSET.size + _CLOSING_BYTES
+        return objects <= MAX_OBJECTS and len(self._dictionaries) < MAX_DICTIONARIES and self._size + ahead <= MAX_BYTES
+
+    def can_use(self, dictionary: Oid) -> bool:
+        """Say whether frames may use a dictionary from here on."""
+        return dictionary in self._dictionaries
+
     def __contains__(self, oid: Oid) -> bool:
         return oid in self._places
+
+    def know(self, dictionary: Oid) -> None:
+        """Note a dictionary that the receiver has."""
+        self._put(KNOWN)
+        self._enter(dictionary)
+        self._put(dictionary)
 
     def add(self, frame: Frame, dictionary: Oid | None = None, *, is_dictionary: bool = False) -> None:
         """Write an object that is not in the pack yet, after all that it refers to.
@@ -74,8 +94,8 @@ class PackWriter:
         """
         if frame.oid in self._places:
             raise UsageError(f"object {frame.oid.hex()} is in this pack already")
-        if len(self._places) >= MAX_OBJECTS:
-            raise UsageError(f"a pack has at most {MAX_OBJECTS:,} objects", hint="begin another pack")
+        if not self.takes(frame):
+            raise UsageError("this pack is full", hint="begin another pack")
         if not within_ratio(frame.raw_length, len(frame.data)):
             raise UsageError(f"object {frame.oid.hex()} compresses too well for a pack", hint="store it raw")
         number = 0
@@ -86,7 +106,7 @@ class PackWriter:
         self._put(RECORD)
         self._places[frame.oid] = self._size
         if is_dictionary:
-            self._enter(frame)
+            self._enter(frame.oid)
         self._put(frame._replace(dictionary=number).pack())
 
     def finish(self) -> Packed:
@@ -94,16 +114,15 @@ class PackWriter:
         self._put(END)
         index = self._size
         self._put(b"".join(ENTRY.pack(oid, at) for oid, at in sorted(self._places.items())))
-        self._put(b"".join(OFFSET.pack(self._places[oid]) for oid in self._dictionaries))
+        self._put(b"".join(map(OFFSET.pack, self._dictionary_places)))
         self._put(TRAILER.pack(len(self._places), len(self._dictionaries), index, CLOSING))
         digest = self._hash.digest(length=HASH_BYTES)
         self._write(digest)
         return Packed(digest, len(self._places), self._size + HASH_BYTES)
 
-    def _enter(self, frame: Frame) -> None:
-        if len(self._dictionaries) >= MAX_DICTIONARIES:
-            raise UsageError(f"a pack has at most {MAX_DICTIONARIES} dictionaries", hint="begin another pack")
-        self._dictionaries[frame.oid] = len(self._dictionaries) + 1
+    def _enter(self, dictionary: Oid) -> None:
+        self._dictionaries[dictionary] = len(self._dictionaries) + 1
+        self._dictionary_places.append(self._size)
 
     def _put(self, data: bytes) -> None:
         self._hash.update(data)

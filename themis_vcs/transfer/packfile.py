@@ -95,7 +95,10 @@ class PackFile:
         if found is None:
             if number > len(self._dictionary_places):
                 raise Corrupt(f"dictionary {number}, which a frame needs, does not exist")
-            data = load(self._payload(self._dictionary_places[number - 1], lookup=False), Dictionary).data
+            place = self._dictionary_places[number - 1]
+            if place and self._bytes(place - 1, 1) != pack.RECORD:
+                raise Corrupt(f"dictionary {number}, which a frame needs, is not in this pack")
+            data = load(self._payload(place, lookup=False), Dictionary).data
             found = zstandard.ZstdCompressionDict(data, dict_type=zstandard.DICT_TYPE_FULLDICT)
             self._dictionaries[number] = found
         return found

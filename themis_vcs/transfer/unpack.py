@@ -5,7 +5,7 @@ Memory is bounded by the largest object and by the oids of a pack. Not responsib
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
 import zstandard
@@ -14,7 +14,7 @@ from blake3 import blake3
 from themis_vcs.errors import Corrupt, FormatError, MalformedPack
 from themis_vcs.model.codec import MAX_OBJECT
 from themis_vcs.model.objects import Dictionary, Object, load, references
-from themis_vcs.model.oid import Oid
+from themis_vcs.model.oid import OID_BYTES, Oid
 from themis_vcs.store import frames
 from themis_vcs.store.frames import HEADER_BYTES, Frame, payload_of
 from themis_vcs.transfer import pack
@@ -33,17 +33,22 @@ class Received(NamedTuple):
 class PackReader:
     """The objects of the pack that begins where `stream` stands; `source` names it in errors.
 
-    Iterate to the end: only then is the pack known to be whole. `needs` are the oids that its objects refer to and
-    that are not in it, in the order met; `hash` names the pack.
+    Iterate to the end: only then is the pack known to be whole. `known` gives the payload of a dictionary that the
+    receiver has, None for one that it has not; `dictionaries` are the payloads of those met so far. `needs` are the
+    oids that the objects refer to and that are not in the pack, in the order met, each with one that refers to it;
+    `hash` names the pack.
     """
 
-    def __init__(self, stream: BinaryIO, source: str = "pack") -> None:
-        self._stream, self._source = stream, source
+    def __init__(
+        self, stream: BinaryIO, source: str = "pack", known: Callable[[Oid], bytes | None] = lambda oid: None
+    ) -> None:
+        self._stream, self._source, self._known = stream, source, known
         self._hash = blake3(derive_key_context=pack.CONTEXT)
         self._at = 0
         self._places: dict[Oid, int] = {}
         self._dictionaries: list[zstandard.ZstdCompressionDict] = []
         self._dictionary_places: list[int] = []
+        self.dictionaries: list[bytes] = []
         self.needs: dict[Oid, Oid] = {}
         self.hash = b""
 
@@ -59,8 +64,11 @@ class PackReader:
 
     def __iter__(self) -> Iterator[Received]:
         self._header()
-        while (tag := self._take(1)) == pack.RECORD:
-            yield self._record()
+        while (tag := self._take(1)) in (pack.RECORD, pack.KNOWN):
+            if tag == pack.RECORD:
+                yield self._record()
+            else:
+                self._know()
         if tag != pack.END:
             raise self._malformed(self._at - 1, f"neither an object nor the end begins with the byte {tag.hex()}")
         self._after_the_records()
@@ -94,11 +102,13 @@ class PackReader:
             raise self._malformed(start, error.message, error.oid) from error
         if frame.oid in self._places:
             raise self._malformed(start, f"object {frame.oid.hex()} comes twice", frame.oid)
-        self._admit(frame.oid, found, start)
+        self._admit(frame.oid, found, payload, start)
         return Received(frame, payload, found)
 
     def _frame(self, start: int) -> Frame:
         header = self._take(HEADER_BYTES)
+        if self._at > pack.MAX_BYTES:
+            raise self._malformed(start, f"more than {pack.MAX_BYTES:,} bytes")
         raw_length, stored = int.from_bytes(header[35:39], "big"), int.from_bytes(header[39:43], "big")
         if stored > MAX_OBJECT or raw_length > MAX_OBJECT:
             raise self._malformed(start, f"an object that claims {max(raw_length, stored):,} bytes")
@@ -106,7 +116,7 @@ class PackReader:
             raise self._malformed(start, f"{stored:,} bytes that claim to hold {raw_length:,}")
         return frames.unpack(header + self._take(stored), 0)
 
-    def _admit(self, oid: Oid, found: Object, start: int) -> None:
+    def _admit(self, oid: Oid, found: Object, payload: bytes, start: int) -> None:
         for reference in references(found):
             if reference not in self._places:
                 self.needs.setdefault(reference, oid)
@@ -116,12 +126,25 @@ class PackReader:
             )
         self._places[oid] = start
         if isinstance(found, Dictionary):
-            if len(self._dictionaries) >= pack.MAX_DICTIONARIES:
-                raise self._malformed(start, f"more than {pack.MAX_DICTIONARIES} dictionaries", oid)
-            if len(found.data) > pack.MAX_DICTIONARY:
-                raise self._malformed(start, f"a dictionary of {len(found.data):,} bytes", oid)
-            self._dictionaries.append(zstandard.ZstdCompressionDict(found.data, dict_type=zstandard.DICT_TYPE_FULLDICT))
-            self._dictionary_places.append(start)
+            self._use(oid, found, payload, start)
+
+    def _know(self) -> None:
+        start = self._at
+        oid = self._take(OID_BYTES)
+        payload = self._known(oid)
+        if payload is None:
+            raise self._malformed(start, f"dictionary {oid.hex()} is not here", oid)
+        self._use(oid, load(payload, Dictionary), payload, start)
+
+    def _use(self, oid: Oid, dictionary: Dictionary, payload: bytes, start: int) -> None:
+        if len(self._dictionaries) >= pack.MAX_DICTIONARIES:
+            raise self._malformed(start, f"more than {pack.MAX_DICTIONARIES} dictionaries", oid)
+        if len(dictionary.data) > pack.MAX_DICTIONARY:
+            raise self._malformed(start, f"a dictionary of {len(dictionary.data):,} bytes", oid)
+        ready = zstandard.ZstdCompressionDict(dictionary.data, dict_type=zstandard.DICT_TYPE_FULLDICT)
+        self._dictionaries.append(ready)
+        self._dictionary_places.append(start)
+        self.dictionaries.append(payload)
 
     def _dictionary(self, number: int) -> zstandard.ZstdCompressionDict:
         if number > len(self._dictionaries):
