@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.damage import KINDS, Read, copy_of, read_all
+from tests.support.killing import Tally
 from tests.support.records import values
 from tests.support.stores import store_run
 from themis_vcs.store.fsck import Report, fsck
@@ -63,7 +64,7 @@ def test_damage_that_changes_a_read_is_found_and_no_other(store: Path, tmp_path:
     assert fsck(store).findings == []
     draw = random.Random(SEED)
     outcomes: Counter[str] = Counter()
-    faults: list[str] = []
+    tally = Tally(f"a damage to a store file, seed {SEED}")
     for number in range(DAMAGES):
         kind = list(KINDS)[number % len(KINDS)]
         path = copy_of(store, tmp_path / "copy")
@@ -71,6 +72,7 @@ def test_damage_that_changes_a_read_is_found_and_no_other(store: Path, tmp_path:
         after = read_all(path, oids, names)
         how, wrong = _judged(before, after, fsck(path), what)
         outcomes[f"{kind}: {how}"] += 1
-        faults += wrong
+        tally.add(what, wrong, how)
     print(f"\n{DAMAGES} damages, seed {SEED}:", *(f"  {how}: {n}" for how, n in sorted(outcomes.items())), sep="\n")
-    assert not faults, "\n".join(faults)
+    tally.report()
+    assert tally.failures == [], "\n".join(tally.failures)
