@@ -226,6 +226,7 @@ KINDS: dict[str, type[Object]] = {
 _NAMES: dict[type, str] = {cls: kind for kind, cls in KINDS.items()}
 _DECODERS = {cls: msgspec.msgpack.Decoder(cls) for cls in KINDS.values()}
 _TYPED: frozenset[type] = frozenset({TreeNode, Blob, Tag, Dictionary})
+_VALUE = codec.envelope("value")
 _ENVELOPES = {codec.envelope(kind): cls for kind, cls in KINDS.items()}
 
 
@@ -298,3 +299,11 @@ def references(obj: Object) -> Iterator[Oid]:
             yield from obj.chunks
         case Tag():
             yield obj.target
+
+
+def references_in(payload: bytes) -> list[Oid]:
+    """Return what an object refers to, by its payload, which is trusted to be canonical."""
+    if payload.startswith(_VALUE):
+        return []
+    kind, start = codec.split_envelope(payload)
+    return list(references(_DECODERS[KINDS[kind]].decode(payload[start:])))

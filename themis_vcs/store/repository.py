@@ -16,11 +16,8 @@ from threading import RLock
 from types import TracebackType
 from typing import Final, TypeVar
 
-import msgspec
-
 from themis_vcs.errors import StorageError, ThemisError
-from themis_vcs.model.codec import envelope, split_envelope
-from themis_vcs.model.objects import KINDS, Object, Step, Value, dump, references
+from themis_vcs.model.objects import Object, Step, Value, dump, references, references_in
 from themis_vcs.model.oid import Oid, oid_of
 from themis_vcs.store.backend import Backend, Batch, Foreign, RefUpdate, Statistics, Stored
 from themis_vcs.store.environment import WRITE_TIMEOUT
@@ -32,8 +29,6 @@ from themis_vcs.store.view import View
 
 MAX_REMEMBERED: Final = 50_000
 _NOTHING: Final[tuple[Oid, ...]] = ()
-_DECODERS = {kind: msgspec.msgpack.Decoder(cls) for kind, cls in KINDS.items()}
-_VALUE: Final = envelope("value")
 
 R = TypeVar("R", bound="Repository")
 
@@ -86,7 +81,7 @@ class Repository(View):
         `references` are the oids that the object refers to, except those that the caller knows to be here; if None,
         they are read from the payload.
         """
-        self._add(oid, payload, label, _references_in(payload) if references is None else references)
+        self._add(oid, payload, label, references_in(payload) if references is None else references)
 
     def stored(self, oids: Iterable[Oid]) -> Iterator[Stored]:
         """Yield objects as they lie in the store, in the order asked for; raises as `read` does."""
@@ -244,14 +239,6 @@ def _label(obj: Object) -> str:
     if isinstance(obj, Step):
         return f"step:{obj.stage}"
     return type(obj).__name__.lower()
-
-
-def _references_in(payload: bytes) -> tuple[Oid, ...]:
-    """Return what an object refers to, by its payload, which is trusted to be canonical."""
-    if payload.startswith(_VALUE):
-        return _NOTHING
-    kind, start = split_envelope(payload)
-    return tuple(references(_DECODERS[kind].decode(payload[start:])))
 
 
 def _user() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from themis_vcs.model.objects import load, references
+from themis_vcs.model.objects import references_in
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Stored
 from themis_vcs.store.repository import Repository
@@ -34,7 +34,7 @@ def lacking(source: Repository, roots: Iterable[Oid], missing: Missing) -> Itera
                 yield parent
         elif child.frame.oid not in seen:
             seen.add(child.frame.oid)
-            below = list(references(load(child.payload)))
+            below = references_in(child.payload)
             if below:
                 stack.append((child, wanted(below)))
             else:
