@@ -156,6 +156,13 @@ def test_what_is_only_asked_for_again_is_forced(store: InMemoryRunStore) -> None
     assert [step.reasons for step in result.pending] == [[Reason("forced")]] * 2
 
 
+def test_a_judge_that_is_asked_again_is_said_to_be_not_deterministic(store: InMemoryRunStore) -> None:
+    unsure = experiment(2, judge=Judge(deterministic=False))
+    unsure.run(store=store)
+    result = unsure.replay(store=store, stage="judge", dry_run=True)
+    assert [step.reasons for step in result.pending] == [[Reason("not deterministic", "test/judge")]] * 2
+
+
 def test_several_causes_are_all_named(store: InMemoryRunStore) -> None:
     experiment(1, seeds=[5]).run(store=store)
     changed = experiment(generator=Answer(salt="!"), seeds=[6], datasets=[dataset(1, c0={"input": "1"})])

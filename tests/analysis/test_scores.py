@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from tests.support.components import AfterEquals
 from tests.support.experiments import dataset, experiment
 from themis_vcs import Experiment, InMemoryRunStore
 from themis_vcs.analysis import scores
-from themis_vcs.analysis.metrics import MetricMean, metric_means
+from themis_vcs.analysis.lookup import locate
+from themis_vcs.analysis.metrics import MetricMean, means_at_hand, metric_means
 from themis_vcs.analysis.reading import Reader
+from themis_vcs.analysis.scores import ScoreNotes
 from themis_vcs.evaluation.results import Score, ScoreError
 from themis_vcs.model.objects import Run
 
@@ -78,6 +81,31 @@ def test_only_what_is_new_to_the_line_is_read(store: InMemoryRunStore, monkeypat
     assert read == []
     experiment(datasets=[NEXT["another answer"]], name="line").run(store=store)
     assert read == [1]
+
+
+def _at_hand(store: InMemoryRunStore, revision: str) -> dict[str, MetricMean] | None:
+    reader = Reader(store.repository)
+    run = locate(store.repository, revision).run
+    return means_at_hand(reader, run.stages, 6, ScoreNotes(reader, "line"))
+
+
+def test_the_means_of_the_newest_run_are_at_hand_without_reading_a_score(
+    store: InMemoryRunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = experiment(6, name="line").run(store=store)
+    monkeypatch.setattr(scores, "_FEW", 0)
+    monkeypatch.setattr(scores, "_read", None)
+    assert _at_hand(store, "line") == made.metrics
+
+
+def test_the_means_of_an_older_run_are_at_hand_only_where_its_scores_are_few(
+    store: InMemoryRunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = experiment(6, name="line").run(store=store)
+    experiment(6, name="line", parser=AfterEquals(shouted=("c1",))).run(store=store)
+    assert _at_hand(store, "line~1") == first.metrics
+    monkeypatch.setattr(scores, "_FEW", 5)
+    assert _at_hand(store, "line~1") is None
 
 
 def test_another_line_begins_without_a_note(store: InMemoryRunStore) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.components import AfterEquals, Answer, Equal, Verdict
 from tests.support.experiments import dataset, experiment
-from themis_vcs import Dataset, InMemoryRunStore
+from themis_vcs import Case, Dataset, InMemoryRunStore, ParsedOutput, Score
 from themis_vcs.analysis.caseview import case_view
 from themis_vcs.analysis.compare import Comparison, compare
 from themis_vcs.analysis.inventory import inventory
@@ -20,6 +20,16 @@ from themis_vcs.analysis.steps import places
 from themis_vcs.analysis.summary import summary
 from themis_vcs.errors import NotFound, UsageError
 from themis_vcs.model.derivation import derivation_key
+
+
+class Half(Equal):
+    """Half a point for the expected output."""
+
+    def __init__(self) -> None:
+        super().__init__("test/half")
+
+    def score(self, parsed: ParsedOutput, case: Case, ctx: Any) -> Score:
+        return Score(self.component_id, super().score(parsed, case, ctx).value / 2)
 
 
 def compared(store: InMemoryRunStore, old: str, new: str, reader: Reader | None = None) -> Comparison:
@@ -164,19 +174,39 @@ def test_a_comparison_names_the_flipped_scores_and_the_values_behind_them(store:
     assert (equal.higher, equal.lower) == (0, 2)
 
 
-def test_a_failure_is_a_flip_with_its_reason(store: InMemoryRunStore) -> None:
+def test_a_score_that_changes_between_right_and_wrong_is_flipped_and_any_other_is_changed(
+    store: InMemoryRunStore,
+) -> None:
+    metrics = [Equal(), Half()]
+    experiment(3, metrics=metrics).run(store=store)
+    experiment(3, metrics=metrics, parser=AfterEquals(shouted=("c1",))).run(store=store)
+    found = compared(store, "main@{1}", "main")
+    assert [(each.metric, each.case, each.old, each.new) for each in found.flipped] == [("test/equal", "sums/c1", 1, 0)]
+    assert [(each.metric, each.case, each.old, each.new) for each in found.changed] == [
+        ("test/half", "sums/c1", 0.5, 0)
+    ]
+
+
+def test_a_comparison_counts_the_cases_of_both_runs(store: InMemoryRunStore) -> None:
+    experiment(datasets=[dataset(5)]).run(store=store)
+    experiment(datasets=[Dataset("sums", [*dataset(4).cases, _case("new"), _case("newer")])]).run(store=store)
+    found = compared(store, "main@{1}", "main")
+    assert (found.old.cases, found.new.cases, found.cases_in_both) == (5, 6, 4)
+
+
+def test_a_failure_is_a_changed_score_with_its_reason(store: InMemoryRunStore) -> None:
     experiment(2).run(store=store)
     experiment(datasets=[dataset(2, c1={"expected_output": "|"})]).run(store=store)
     found = compared(store, "main~1", "main")
-    flip = next(flip for flip in found.flipped if flip.metric == "test/verdict")
-    assert (flip.case, flip.new, flip.new_reason) == ("sums/c1", None, "missing: no value")
+    change = next(each for each in found.changed if each.metric == "test/verdict")
+    assert (change.case, change.new, change.new_reason) == ("sums/c1", None, "missing: no value")
 
 
-def test_metrics_that_only_one_run_has_are_no_flips(store: InMemoryRunStore) -> None:
+def test_metrics_that_only_one_run_has_are_no_changed_scores(store: InMemoryRunStore) -> None:
     experiment(3).run(store=store)
     experiment(3, metrics=[Equal(), Verdict(), Equal(component_id="test/new")]).run(store=store)
     found = compared(store, "main@{1}", "main")
-    assert found.flipped == []
+    assert (found.flipped, found.changed) == ([], [])
     assert [(each.metric, each.old is None) for each in found.metrics][-1] == ("test/new", True)
 
 

@@ -15,7 +15,7 @@ from themis_vcs.catalog.judges import DemoJudge
 from themis_vcs.catalog.registry import resolve
 from themis_vcs.catalog.rubric import LlmRubric
 from themis_vcs.catalog.verdict import MAX_ANSWER, Scale, read_verdict, request_of, schema_of
-from themis_vcs.errors import UsageError
+from themis_vcs.errors import ConfigurationError, UsageError
 from themis_vcs.evaluation.contexts import EvalScoreContext, JudgeModelInfo
 from themis_vcs.evaluation.dataset import Case, visible
 from themis_vcs.evaluation.failures import JudgeParseError
@@ -24,6 +24,8 @@ from themis_vcs.evaluation.prompt import PromptSpec
 from themis_vcs.evaluation.protocols import EvaluationWorkflow, WorkflowMetric
 from themis_vcs.evaluation.results import ParsedOutput, ReducedCandidate
 from themis_vcs.evaluation.subjects import CandidateSetSubject
+from themis_vcs.pipeline.config import EvaluationConfig, GenerationConfig
+from themis_vcs.pipeline.resolve import resolve_components
 
 NUMBERS = Scale({}, 0.0, 1.0, False, True)
 WHOLE = Scale({}, 1.0, 5.0, True, False)
@@ -140,6 +142,23 @@ def test_the_closest_rubric_wins(metric: LlmRubric, shared: Any, own: Any, expec
 def test_what_cannot_be_judged_is_said(metric: LlmRubric, more: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         prompts(metric, **more)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({}, "llm_rubric has no rubric"),
+        ({"judge_config": {"rubric": "r"}, "workflow_overrides": {"llm_rubric": {"rubrik": "s"}}}, "unknown option"),
+    ],
+)
+def test_what_no_case_can_be_judged_by_is_a_problem_of_the_configuration(config: Any, said: str) -> None:
+    evaluation = EvaluationConfig(
+        metrics=["builtin/exact_match", "builtin/llm_rubric"], judge_models=["builtin/demo_judge"], **config
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        resolve_components(GenerationConfig(generator="builtin/demo_generator"), evaluation, ["score", "judge"])
+    [(path, what)] = caught.value.problems
+    assert (path, said in what) == ("evaluation.metrics.1", True)
 
 
 def test_a_prompt_spec_replaces_the_prompt() -> None:

@@ -147,6 +147,23 @@ def test_a_store_of_a_newer_version_is_refused(project: Project) -> None:
     assert "newer themis-vcs" in done.err
 
 
+@pytest.mark.parametrize("content", [b"", b"garbage\n", b"\xff\xfe", b"themis-store one\n", bytes(1_000_000)])
+def test_a_format_that_is_none_is_damage_of_that_file(project: Project, content: bytes) -> None:
+    file = project.path / ".themis" / "format"
+    file.write_bytes(content)
+    done = project("status")
+    assert (done.status, str(file) in done.err, "`themis-store 1`" in done.err) == (14, True, True)
+
+
+def test_a_store_that_cannot_be_written_says_what_to_look_at(project: Project) -> None:
+    lock = project.path / ".themis" / "write.lock"
+    lock.unlink()
+    lock.mkdir()
+    done = project("tag", "v1")
+    assert (done.status, "hint: the store can be read as it is" in done.err) == (1, True)
+    assert project("status").status == 0
+
+
 def test_a_file_where_the_store_should_be(tmp_path: Path) -> None:
     (tmp_path / ".themis").write_text("")
     assert Project(tmp_path)("status").status == 10

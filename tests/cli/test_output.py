@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.support.commandline import HOSTILE
-from themis_vcs.cli.output import LiveLine, Output, Styled, bold, inline, safe, to_json
+from themis_vcs.cli.output import LiveLine, Output, Styled, bold, columns, inline, safe, to_json
 
 
 class Terminal(io.TextIOWrapper):
@@ -111,6 +111,37 @@ def test_columns_line_up_and_nothing_trails() -> None:
     stream = Pipe()
     output(stream).table([["stage", "n", ""], ["generate", "5", ""], ["x", "1,000", "note"]], right=(1,))
     assert stream.written.splitlines() == ["stage         n", "generate      5", "x         1,000  note"]
+
+
+def test_a_line_that_hangs_is_broken_at_spaces_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    parts = ("metrics ", Styled("one 0.5, two 0.25,", "bold"), " three 0.125, ", "x" * 45)
+    pipe, terminal = Pipe(), Terminal()
+    output(pipe).line(*parts, hang=8)
+    output(terminal, NO_COLOR="1").line(*parts, hang=8)
+    assert pipe.written == f"metrics one 0.5, two 0.25, three 0.125, {'x' * 45}\n"
+    assert terminal.written == (f"metrics one 0.5, two 0.25, three 0.125,\n        {'x' * 32}\n        {'x' * 13}\n")
+
+
+def test_a_style_goes_on_where_a_line_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    stream = Terminal()
+    output(stream).line(Styled("a" * 39 + " b", "red"), hang=2)
+    assert stream.written == f"\x1b[31m{'a' * 39}\x1b[0m\n  \x1b[31mb\x1b[0m\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "  ", "word " * 30, "日本 " * 30, "x" * 200, "    " + "y" * 60, "two  spaces " * 9]
+)
+def test_a_block_fits_into_a_terminal_and_loses_only_spaces(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    pipe, terminal = Pipe(), Terminal()
+    output(pipe).block(text)
+    output(terminal).block(text)
+    assert pipe.written == f"    {text}\n"
+    assert all(columns(line) <= 40 for line in terminal.written.splitlines())
+    assert terminal.written.split() == text.split() or " " not in text.strip()
+    assert "".join(terminal.written.split()) == "".join(text.split())
 
 
 def test_a_stream_that_cannot_encode_a_character_escapes_it() -> None:

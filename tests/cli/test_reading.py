@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from tests.support.commandline import HOSTILE, Project, call
+from tests.support.commandline import HOSTILE, Project, call, make_project
 
 STAGES = ["generate", "reduce", "parse", "score", "judge"]
 CONTROLS = set("\x1b\x07\x9b\u202e\U000e0041\r")
@@ -20,8 +21,11 @@ def test_status_shows_the_store_and_every_name(finished: Project) -> None:
     assert (document["runs"], document["tags"]) == (2, 0)
     (name,) = document["names"]
     assert (name["name"], name["status"], name["failed"]) == ("main", "completed_with_failures", {"generate": 1})
+    means = name["metrics"]["exact_match"]
+    assert (means["mean"], means["count"], means["failed"]) == (pytest.approx(7 / 9), 9, 1)
     text = finished.here("status").out
     assert "main  run " in text
+    assert "  exact_match 0.778 (n 9, 1 failed), f1 0.778 (n 9, 1 failed), llm_rubric " in text
     assert "failed: generate 1" in text
 
 
@@ -29,12 +33,17 @@ def test_log_says_what_changed_and_how_much_was_reused(finished: Project) -> Non
     newest, oldest = rows(finished, "log")
     assert newest["parents"] == [oldest["oid"]]
     assert [newest["reason"], oldest["reason"]] == ["replay parse", "run"]
+    assert [run["metrics"]["exact_match"]["mean"] for run in (newest, oldest)] == [  # type: ignore[index]
+        pytest.approx(7 / 9),
+        pytest.approx(8 / 9),
+    ]
     assert [change["path"] for change in newest["changes"]["configuration"]] == ["parse.parser"]  # type: ignore[index]
     assert newest["work"]["parse"] == {"built": 9, "reused": 0, "failed": 0}  # type: ignore[index]
     assert list(newest["work"]) == STAGES  # type: ignore[call-overload]
     text = finished.here("log", "main").out
     assert "(main)" in text.splitlines()[0]
     assert "    replay parse" in text
+    assert "Means:  exact_match 0.778 (n 9, 1 failed), " in text
     assert "    ~ parse.parser: " in text
     assert "    parse     9 built, 0 reused" in text
 
@@ -120,6 +129,15 @@ def test_ls_goes_from_names_to_cases(finished: Project) -> None:
     assert [row["key"] for row in rows(finished, "ls", "main:generate/sums/c3")] == ["sums/c3/0"]
 
 
+def test_ls_has_the_order_of_the_keys(tmp_path: Path) -> None:
+    project = make_project(tmp_path, cases=11)
+    assert project("init").status == 0
+    assert project("run", "main.toml", "--until", "generate").status == 3
+    keys = [row["key"] for row in rows(project, "ls", "main:generate/sums")]
+    assert keys == sorted(keys)  # type: ignore[type-var]
+    assert "q10 comes before q2" in " ".join(project("ls", "--help").out.split())
+
+
 def test_ls_of_what_failed(finished: Project) -> None:
     (failed,) = rows(finished, "ls", "main:generate", "--failed")
     assert (failed["key"], failed["outcome"]) == ("sums/broken/0", "failed")
@@ -182,7 +200,24 @@ def test_diff_shows_flipped_scores_first(finished: Project) -> None:
 def test_diff_of_a_run_with_itself(finished: Project) -> None:
     assert "they are the same run" in finished.here("diff", "main", "main").out
     document = finished.here("diff", "main", "main", "--json").document
-    assert (document["flipped"], document["steps"]) == ([], [])
+    assert (document["flipped"], document["changed"], document["steps"]) == ([], [], [])
+
+
+def test_diff_tells_a_flipped_score_from_a_changed_one(project: Project) -> None:
+    project.edit("mine.py", '.replace("14", "41")', '.replace("14", "14 or so")')
+    assert project("replay", "main.toml", "--stage", "parse").status == 3
+    text = project.here("diff", "main~2", "main").out
+    flipped, changed = text.index("flipped scores"), text.index("changed scores")
+    assert flipped < text.index("sums/c7  exact_match  1 → 0") < changed < text.index("sums/c7  f1  1 → 0.5")
+
+
+def test_diff_says_that_the_runs_have_other_cases(project: Project) -> None:
+    assert "means over" not in project.here("diff", "main@{1}", "main").out
+    project.edit("sums.jsonl", '"case_id": "c3"', '"case_id": "new"')
+    with (project.path / "sums.jsonl").open("a") as file:
+        file.write('{"case_id": "newer", "input": "1+1", "expected_output": "2"}\n')
+    assert project("run", "main.toml").status == 3
+    assert "\nmeans over 10 and 11 cases; 9 in both\n" in project.here("diff", "main@{1}", "main").out
 
 
 def test_explain_shows_the_receipt(finished: Project) -> None:
@@ -250,6 +285,24 @@ def test_a_tag_is_given_once(project: Project) -> None:
     assert "themis tag -d v1" in done.err
 
 
+def test_a_tag_cannot_have_the_name_of_a_line_of_runs(project: Project) -> None:
+    done = project("tag", "main")
+    assert (done.status, "ambiguous" in done.err, "take another name" in done.err) == (2, True, True)
+
+
+def test_a_line_of_runs_cannot_have_the_name_of_a_tag(project: Project) -> None:
+    assert project("tag", "v1").status == 0
+    done = project("run", "main.toml", "--name", "v1")
+    assert (done.status, "ambiguous" in done.err, "themis tag -d v1" in done.err) == (2, True, True)
+
+
+def test_a_tag_as_json_is_the_row_of_the_listing(project: Project) -> None:
+    given = project("tag", "v1", "-m", "first", "--json").document
+    assert (given["ref"], given["message"]) == ("tags/v1", "first")
+    assert rows(project, "tag") == [given]
+    assert project("tag", "-d", "v1", "--json").document == given
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
@@ -259,12 +312,24 @@ def test_a_tag_is_given_once(project: Project) -> None:
         (("log", "mian"), 11, "did you mean main?"),
         (("log", "main", "-n", "0"), 2, "not in the range"),
         (("log", "a b"), 2, "is not a revision"),
-        (("log", "main~9"), 11, "runs before it"),
-        (("show", "main@{9}"), 11, "has moved only"),
+        (("log", "main~9"), 11, "has only 1 run before it"),
+        (("show", "main@{9}"), 11, "has made only 2 moves"),
         (("show", "main", "c33"), 11, "did you mean c3"),
         (("show", "ffffffff"), 11, "no name, tag, run or object"),
         (("ls", "main:prase"), 2, "did you mean parse?"),
-        (("ls", "main:parse/smus"), 11, "no case 'smus'"),
+        (
+            ("ls", "main:parse/smus"),
+            11,
+            "no dataset 'smus' in this run\nhint: did you mean sums? the datasets are: sums\n",
+        ),
+        (("ls", "main:parse/smus/c3"), 11, "no dataset 'smus'"),
+        (
+            ("ls", "main:parse/elsewhere"),
+            11,
+            "no dataset or case 'elsewhere' in this run\nhint: the datasets are: sums\n",
+        ),
+        (("ls", "main:parse/sums/c33"), 11, "no case 'sums/c33'"),
+        (("ls", "main:parse/c33"), 11, "did you mean c3"),
         (("ls", "main:score", "--component", "f2"), 11, "there are: exact_match, f1"),
         (("cat", "main:score/c7"), 2, "name one of them"),
         (("cat", "main:generate/broken"), 11, "the step failed"),

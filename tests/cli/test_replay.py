@@ -1,8 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.support.commandline import Project
+from tests.support.commandline import Project, make_project
+
+JUDGE = """
+from themis_vcs import JudgeResponse, judge_model
+
+@judge_model
+def judge(prompt):
+    return JudgeResponse("unsure:judge", '{"rationale": "", "score": 1}')
+"""
 
 
 def test_a_parser_edit_is_followed_only_where_it_changes_something(project: Project) -> None:
@@ -43,6 +53,40 @@ def test_from_an_older_run_onto_another_name(project: Project) -> None:
     done = project("replay", "main.toml", "--stage", "parse", "--base", "main@{1}", "--name", "other", "--json")
     assert done.document["name"] == "other"
     assert len(project.here("log", "other", "--json").rows) == 1
+
+
+def test_a_dataset_that_was_edited_since_is_said_to_be_left_alone(project: Project) -> None:
+    replay = ("replay", "main.toml", "--stage", "score")
+    assert "datasets" not in project(*replay).err
+    project.edit("sums.jsonl", '"3+3"', '"3 + 3"')
+    done = project(*replay)
+    said = "the datasets of main.toml have changed since the run: its cases are replayed; `themis run main.toml`"
+    assert (done.status, said in done.err) == (3, True)
+    (project.path / "sums.jsonl").write_text("no dataset any more\n")
+    assert said in project(*replay, "--dry-run").err
+
+
+def test_datasets_that_name_their_revisions_are_compared_by_them(project: Project) -> None:
+    named = ("--set", "datasets.0.revision=one")
+    project("run", "main.toml", *named)
+    project.edit("sums.jsonl", '"3+3"', '"3 + 3"')
+    assert "datasets" not in project("replay", "main.toml", "--stage", "score", *named).err
+    assert "datasets" in project("replay", "main.toml", "--stage", "score", "--set", "datasets.0.revision=two").err
+
+
+def test_a_judge_that_is_asked_again_is_said_to_be_not_deterministic(project: Project) -> None:
+    judge = ("--set", 'evaluation.judge_models=["unsure:judge"]')
+    (project.path / "unsure.py").write_text(JUDGE)
+    project("run", "main.toml", *judge)
+    out = project("replay", "main.toml", "--stage", "judge", *judge, "--dry-run").out
+    assert "  not deterministic, so asked again: unsure:judge\n" in out
+
+
+def test_before_the_first_run_there_is_nothing_to_replay(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    assert project("init").status == 0
+    done = project("replay", "main.toml", "--stage", "parse")
+    assert (done.status, "`themis run FILE` makes the first" in done.err) == (11, True)
 
 
 def test_the_run_before_stays_reachable(project: Project) -> None:

@@ -179,6 +179,27 @@ def test_init_twice_is_harmless(project: Project) -> None:
     assert objects(project) == before
 
 
+def test_init_as_json_says_where_and_whether_it_was_made(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    store = str(tmp_path / ".themis")
+    assert project("init", "--json").document == {"store": store, "created": True}
+    assert project("init", "--json").document == {"store": store, "created": False}
+
+
+def test_a_literal_key_is_refused_with_the_way_out(project: Project) -> None:
+    model = '{use = "builtin/openai_chat", base_url = "http://localhost", model = "m", api_key = "not-so-secret-1"}'
+    done = project("run", "main.toml", "--set", f"generation.generator={model}")
+    assert done.status == 2
+    assert 'generation.generator.api_key: a literal where a reference is needed; write { env = "NAME" }' in done.err
+    assert "not-so-secret-1" not in done.err
+
+
+def test_a_rubric_that_is_missing_is_a_problem_of_the_configuration(project: Project) -> None:
+    done = project("run", "main.toml", "--set", 'evaluation.metrics=["builtin/llm_rubric"]', "--json")
+    (problem,) = json.loads(done.err)["problems"]
+    assert (done.status, problem["path"]) == (2, "evaluation.metrics.0")
+
+
 def test_init_in_two_places_at_once_is_refused(tmp_path: Path) -> None:
     done = make_project(tmp_path)("--store", "x", "init", "y")
     assert done.status == 2

@@ -59,6 +59,14 @@ def test_bytes_are_not_written_to_a_terminal(finished: Project) -> None:
     assert "this is a terminal" in written
 
 
+@pytest.mark.parametrize("arguments", [("log",), ("diff", "main@{1}", "main"), ("show", "main", "c3"), ("status",)])
+def test_long_lines_are_broken_to_fit_into_a_terminal(finished: Project, arguments: tuple[str, ...]) -> None:
+    piped = finished.here(*arguments).out
+    _, written = screen(finished, *arguments, NO_COLOR="1", columns=60)
+    lines = [line for line in written.splitlines() if not line.startswith("store ")]
+    assert max(map(len, lines)) <= 60 < max(map(len, piped.splitlines()))
+
+
 @pytest.mark.parametrize("case", ["hostile", "broken"])
 def test_hostile_text_draws_nothing(finished: Project, case: str) -> None:
     _, written = screen(finished, "show", "main", case)

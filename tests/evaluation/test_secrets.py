@@ -120,7 +120,9 @@ def test_structs_and_configurations_that_contain_themselves_are_searched() -> No
 
     config: dict[str, Any] = {"options": Options()}
     config["again"] = [config]
-    assert find_literals(config) == [("options.api_key", "a literal where a reference is needed")]
+    [(path, why)] = find_literals(config)
+    assert path == "options.api_key"
+    assert why.startswith("a literal where a reference is needed")
 
 
 @pytest.mark.parametrize("name", ["MY_API_KEY", "GITHUB_TOKEN", "DB_PASSWORD", "APP_SECRET"])

@@ -55,9 +55,9 @@ def test_runs_before_are_found_by_parents_and_by_moves(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("demo~3", "only 2 runs before"),
+        ("demo~3", "has only 2 runs before it"),
         ("demo@{3}", "did not exist then"),
-        ("demo@{4}", "moved only 3 times"),
+        ("demo@{4}", "has made only 3 moves"),
         ("demo:judge", "no stage 'judge'"),
         ("demo:generate/demo/case-9", "holds nothing"),
         ("nonsense", "no name, tag, run or object"),
@@ -69,6 +69,13 @@ def test_what_a_revision_cannot_reach_is_said(
 ) -> None:
     with pytest.raises(RevisionNotFound, match=reason):
         resolve(any_repository, text)
+
+
+@pytest.mark.parametrize(("amount", "said"), [(0, "demo has no run before it"), (1, "demo has only 1 run before it")])
+def test_one_and_none_are_said_as_such(any_repository: Repository, runs: list[Stored], amount: int, said: str) -> None:
+    with pytest.raises(RevisionNotFound) as caught:
+        resolve(any_repository, f"{runs[2 - amount].run.hex()}~{amount + 1}")
+    assert caught.value.message.partition(": ")[2] == said.replace("demo", runs[2 - amount].run.hex())
 
 
 def test_a_typing_error_suggests_what_is_near(any_repository: Repository, runs: list[Stored]) -> None:

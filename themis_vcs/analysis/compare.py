@@ -31,6 +31,7 @@ class Side(msgspec.Struct, frozen=True):
     run_id: str
     name: str
     status: str
+    cases: int
 
 
 class TrackChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +54,7 @@ class MetricChange(msgspec.Struct, frozen=True, kw_only=True):
     lower: int
 
 
-class Flip(msgspec.Struct, frozen=True, kw_only=True):
+class ScoreChange(msgspec.Struct, frozen=True, kw_only=True):
     """A case with another score. None where there is no score; then `old_reason` or `new_reason` may say why."""
 
     metric: str
@@ -75,40 +76,51 @@ class ChangedStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that differs. `flipped` has the largest differences first; `steps` all other values, by stage."""
+    """Everything that differs.
+
+    `flipped` has the scores that went from 0 to 1 or from 1 to 0, `changed` all others, the largest differences first,
+    and `steps` all other values, by stage. `cases_in_both` counts the cases that both runs have, equal or not.
+    """
 
     old: Side
     new: Side
     changes: RunChanges
     tracks: list[TrackChange]
+    cases_in_both: int
     metrics: list[MetricChange]
-    flipped: list[Flip]
+    flipped: list[ScoreChange]
+    changed: list[ScoreChange]
     steps: list[ChangedStep]
 
 
 def compare(reader: Reader, old: tuple[str, Located], new: tuple[str, Located]) -> Comparison:
     """Compare two runs, each with the revision that named it. Reads only what differs between them."""
     pairs = list(_pairs(reader, old[1], new[1]))
-    flipped = [flip for stage, one, other in pairs if stage in _SCORED for flip in _flips(reader, one, other)]
+    scores = [each for stage, one, other in pairs if stage in _SCORED for each in _score_changes(reader, one, other)]
+    scores.sort(key=lambda each: (-_distance(each), each.metric, each.case))
+    sides = [_side(reader, *each) for each in (old, new)]
     before, after = (
-        metric_means(reader, each.run.stages, reader.size(each.snapshot.identity.cases)) for _, each in (old, new)
+        metric_means(reader, each.run.stages, side.cases) for (_, each), side in zip((old, new), sides, strict=True)
     )
+    changed = changes(reader, old[1].snapshot, new[1].snapshot)
     return Comparison(
-        old=_side(*old),
-        new=_side(*new),
-        changes=changes(reader, old[1].snapshot, new[1].snapshot),
+        old=sides[0],
+        new=sides[1],
+        changes=changed,
         tracks=[_track_change(reader, stage, one, other) for stage, one, other in pairs],
-        metrics=[_metric_change(name, before, after, flipped) for name in dict.fromkeys([*before, *after])],
-        flipped=sorted(flipped, key=lambda flip: (-_distance(flip), flip.metric, flip.case)),
+        cases_in_both=sides[0].cases - changed.cases.removed,
+        metrics=[_metric_change(name, before, after, scores) for name in dict.fromkeys([*before, *after])],
+        flipped=[each for each in scores if _flipped(each)],
+        changed=[each for each in scores if not _flipped(each)],
         steps=[
             step for stage, one, other in pairs if stage not in _SCORED for step in _changed(reader, stage, one, other)
         ],
     )
 
 
-def _side(revision: str, found: Located) -> Side:
-    run = found.run
-    return Side(revision, found.oid.hex(), run.run_id.hex(), run.name, run.status)
+def _side(reader: Reader, revision: str, found: Located) -> Side:
+    run, cases = found.run, reader.size(found.snapshot.identity.cases)
+    return Side(revision, found.oid.hex(), run.run_id.hex(), run.name, run.status, cases)
 
 
 def _pairs(reader: Reader, old: Located, new: Located) -> Iterator[tuple[str, Track | None, Track | None]]:
@@ -140,7 +152,7 @@ def _roots(old: Track | None, new: Track | None) -> tuple[bytes, bytes]:
     return (old.values if old else empty), (new.values if new else empty)
 
 
-def _flips(reader: Reader, old: Track | None, new: Track | None) -> Iterator[Flip]:
+def _score_changes(reader: Reader, old: Track | None, new: Track | None) -> Iterator[ScoreChange]:
     """The cases of a metric that both runs have and whose score is not the same."""
     if old is None or new is None:
         return
@@ -151,7 +163,9 @@ def _flips(reader: Reader, old: Track | None, new: Track | None) -> Iterator[Fli
         if scores[0] == scores[1]:
             continue
         whys = [f"{each.category}: {each.reason}" if isinstance(each, Failure) else None for each in (one, other)]
-        yield Flip(metric=new.id, case=case, old=scores[0], new=scores[1], old_reason=whys[0], new_reason=whys[1])
+        yield ScoreChange(
+            metric=new.id, case=case, old=scores[0], new=scores[1], old_reason=whys[0], new_reason=whys[1]
+        )
 
 
 def _score(reader: Reader, track: Track, case: str) -> float | Failure:
@@ -165,17 +179,21 @@ def _score(reader: Reader, track: Track, case: str) -> float | Failure:
 
 
 def _metric_change(
-    name: str, old: dict[str, MetricMean], new: dict[str, MetricMean], flipped: Iterable[Flip]
+    name: str, old: dict[str, MetricMean], new: dict[str, MetricMean], scores: Iterable[ScoreChange]
 ) -> MetricChange:
     counts: dict[bool, int] = defaultdict(int)
-    for flip in flipped:
-        if flip.metric == name and flip.old is not None and flip.new is not None:
-            counts[flip.new > flip.old] += 1
+    for each in scores:
+        if each.metric == name and each.old is not None and each.new is not None:
+            counts[each.new > each.old] += 1
     return MetricChange(metric=name, old=old.get(name), new=new.get(name), higher=counts[True], lower=counts[False])
 
 
-def _distance(flip: Flip) -> float:
-    return math.inf if flip.old is None or flip.new is None else abs(flip.new - flip.old)
+def _distance(change: ScoreChange) -> float:
+    return math.inf if change.old is None or change.new is None else abs(change.new - change.old)
+
+
+def _flipped(change: ScoreChange) -> bool:
+    return (change.old, change.new) in ((0.0, 1.0), (1.0, 0.0))
 
 
 def _changed(reader: Reader, stage: str, old: Track | None, new: Track | None) -> Iterator[ChangedStep]:

@@ -55,7 +55,27 @@ def refs(repository: Repository) -> Iterator[RefRow]:
     """All names, then all tags."""
     for prefix in ("names/", "tags/"):
         for ref, oid in repository.refs(prefix):
-            yield _ref_row(repository, ref, oid)
+            yield ref_row(repository, ref, oid)
+
+
+def ref_row(repository: Repository, ref: str, oid: bytes) -> RefRow:
+    """A name or a tag that is at `oid`."""
+    target = repository.get(oid)
+    message, time = "", None
+    if isinstance(target, Tag):
+        message, time = target.message, moment(target.time)
+        oid = target.target
+        target = repository.get(oid)
+    run = target if isinstance(target, Run) else None
+    return RefRow(
+        ref=ref,
+        target=oid.hex(),
+        run_id=run.run_id.hex() if run is not None else None,
+        time=time or (moment(run.time) if run is not None else None),
+        status=run.status if run is not None else None,
+        completed_through_stage=run.completed_through if run is not None else None,
+        message=message,
+    )
 
 
 def stages(reader: Reader, found: Located) -> Iterator[TrackSummary]:
@@ -120,22 +140,3 @@ def _rows(reader: Reader, track: Track, cases: list[str]) -> Iterator[StepRow]:
 
 def _count(reader: Reader, root: bytes, prefix: str) -> int:
     return sum(1 for _ in reader.scan(root, prefix))
-
-
-def _ref_row(repository: Repository, ref: str, oid: bytes) -> RefRow:
-    target = repository.get(oid)
-    message, time = "", None
-    if isinstance(target, Tag):
-        message, time = target.message, moment(target.time)
-        oid = target.target
-        target = repository.get(oid)
-    run = target if isinstance(target, Run) else None
-    return RefRow(
-        ref=ref,
-        target=oid.hex(),
-        run_id=run.run_id.hex() if run is not None else None,
-        time=time or (moment(run.time) if run is not None else None),
-        status=run.status if run is not None else None,
-        completed_through_stage=run.completed_through if run is not None else None,
-        message=message,
-    )

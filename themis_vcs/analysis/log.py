@@ -1,4 +1,4 @@
-"""How a name came to where it stands: each run with what changed against its parent, and how much was reused."""
+"""How a name came to where it stands: each run with its means, what changed against its parent, and what was reused."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import msgspec
 
 from themis_vcs.analysis.changes import RunChanges, changes
+from themis_vcs.analysis.metrics import MetricMean, means_at_hand
 from themis_vcs.analysis.moment import moment
 from themis_vcs.analysis.reading import Reader
+from themis_vcs.analysis.scores import ScoreNotes
 from themis_vcs.analysis.summary import Work, work_of
 from themis_vcs.model.objects import Run, Snapshot, Tag
 from themis_vcs.model.oid import Oid
@@ -17,7 +19,11 @@ from themis_vcs.store.repository import Repository
 
 
 class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A run in a line of runs. `changes` are against the first parent; None for a run without one."""
+    """A run in a line of runs.
+
+    `metrics` is None where the means would take long, as of older runs with many cases. `changes` are against the first
+    parent; None for a run without one.
+    """
 
     oid: str
     run_id: str
@@ -30,6 +36,7 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     completed_through_stage: str | None
     parents: list[str]
     work: dict[str, Work]
+    metrics: dict[str, MetricMean] | None
     changes: RunChanges | None
 
 
@@ -37,11 +44,13 @@ def log(reader: Reader, start: Oid) -> Iterator[LogEntry]:
     """The run at `start` and those that it came from, each once, children before parents."""
     repository = reader.repository
     refs = refs_by_target(repository)
+    notes: dict[str, ScoreNotes] = {}
     pending, seen = [start], {start}
     while pending:
         oid = pending.pop(0)
         run = repository.load(oid, Run)
-        yield _entry(reader, oid, run, refs.get(oid, []))
+        noted = notes.setdefault(run.name, ScoreNotes(reader, run.name))
+        yield _entry(reader, oid, run, refs.get(oid, []), noted)
         fresh = [parent for parent in run.parents if parent not in seen]
         seen.update(fresh)
         pending.extend(fresh)
@@ -64,13 +73,12 @@ def peeled(repository: Repository, oid: Oid) -> Oid:
     return oid
 
 
-def _entry(reader: Reader, oid: Oid, run: Run, refs: list[str]) -> LogEntry:
+def _entry(reader: Reader, oid: Oid, run: Run, refs: list[str], notes: ScoreNotes) -> LogEntry:
     repository = reader.repository
-    found = None
+    snapshot, found = repository.load(run.snapshot, Snapshot), None
     if run.parents:
         parent = repository.load(run.parents[0], Run)
-        snapshots = (repository.load(each.snapshot, Snapshot) for each in (parent, run))
-        found = changes(reader, *snapshots)
+        found = changes(reader, repository.load(parent.snapshot, Snapshot), snapshot)
     return LogEntry(
         oid=oid.hex(),
         run_id=run.run_id.hex(),
@@ -83,5 +91,6 @@ def _entry(reader: Reader, oid: Oid, run: Run, refs: list[str]) -> LogEntry:
         completed_through_stage=run.completed_through,
         parents=[parent.hex() for parent in run.parents],
         work=work_of(run),
+        metrics=means_at_hand(reader, run.stages, reader.size(snapshot.identity.cases), notes),
         changes=found,
     )

@@ -19,6 +19,7 @@ from themis_vcs.store.repository import Repository
 from themis_vcs.store.resolve import resolve
 
 _LOOKED_AT = 5_000
+_SHOWN = 10
 _INDEX = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
@@ -87,6 +88,27 @@ def find_case(reader: Reader, identity: Identity, text: str) -> tuple[str, int |
         if found:
             return found[0], index
     raise NotFound(f"no case {text[:200]!r} in this run", hint=_nearest(reader, identity.cases, text))
+
+
+def find_part(reader: Reader, identity: Identity, text: str) -> tuple[str, bool]:
+    """What part of a run's cases a text names: the beginning of their keys, and whether it is the key of a single one.
+
+    It is a dataset, or a case as `find_case` takes it; "" names all. NotFound names the datasets that there are.
+    """
+    datasets = datasets_of(reader, identity)
+    if not text or text in datasets:
+        return (f"{text}/" if text else ""), False
+    try:
+        return find_case(reader, identity, text)[0], True
+    except NotFound as error:
+        first, slash, _ = text.partition("/")
+        near = difflib.get_close_matches(first, datasets, n=1)
+        if quote(first) in datasets or (not near and "did you mean" in str(error.hint)):
+            raise
+        meant = f"did you mean {near[0]}? " if near else ""
+        what = "dataset" if slash or near else "dataset or case"
+        known = ", ".join(datasets[:_SHOWN]) + (", …" if len(datasets) > _SHOWN else "")
+        raise NotFound(f"no {what} {first[:200]!r} in this run", hint=f"{meant}the datasets are: {known}") from error
 
 
 def datasets_of(reader: Reader, identity: Identity) -> list[str]:

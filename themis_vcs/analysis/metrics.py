@@ -6,7 +6,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from math import isnan
-from statistics import NormalDist
 
 import msgspec
 
@@ -16,6 +15,7 @@ from themis_vcs.model.objects import Stage, Track
 from themis_vcs.model.oid import Oid
 
 _Z = 1.959963984540054
+"""Minus the 2.5 % quantile of the normal distribution."""
 
 
 class MetricMean(msgspec.Struct, frozen=True):
@@ -34,6 +34,17 @@ def metric_means(
     return {track.id: track_mean(reader, track, cases, notes) for track in metric_tracks(reader, stages)}
 
 
+def means_at_hand(reader: Reader, stages: Iterable[Oid], cases: int, notes: ScoreNotes) -> dict[str, MetricMean] | None:
+    """As `metric_means` where it is quick for all of them; None where many scores would have to be read."""
+    means = {}
+    for track in metric_tracks(reader, stages):
+        scores = notes.at_hand(track)
+        if scores is None:
+            return None
+        means[track.id] = _mean(reader, track, scores, cases)
+    return means
+
+
 def metric_tracks(reader: Reader, stages: Iterable[Oid]) -> Iterator[Track]:
     """The tracks that hold scores, in order."""
     for oid in stages:
@@ -44,7 +55,10 @@ def metric_tracks(reader: Reader, stages: Iterable[Oid]) -> Iterator[Track]:
 
 def track_mean(reader: Reader, track: Track, cases: int, notes: ScoreNotes | None = None) -> MetricMean:
     """The mean of one metric. Draws of one case are averaged first, so that every case counts once."""
-    scores: Iterable[float] = track_scores(reader, track) if notes is None else notes.scores(track)
+    return _mean(reader, track, track_scores(reader, track) if notes is None else notes.scores(track), cases)
+
+
+def _mean(reader: Reader, track: Track, scores: Iterable[float], cases: int) -> MetricMean:
     if track.fanout > 1:
         draws: dict[str, list[float]] = defaultdict(list)
         for (key, _), score in zip(reader.scan(track.values), scores, strict=True):
@@ -90,7 +104,7 @@ def student(n: int) -> float:
     c = ((20700 * a / b - 98) * a - 16) * a + 96.36
     d = ((94.5 / (b + c) - 3) / b + 1) * math.sqrt(a * math.pi / 2) * n
     # For n = 3 Hill takes another branch; this one is off by less than 6e-4 there.
-    x = NormalDist().inv_cdf(p / 2)
+    x = -_Z
     y = x**2
     if n < 5:
         c += 0.3 * (n - 4.5) * (x + 0.6)

@@ -25,7 +25,7 @@ class Reason(msgspec.Struct, frozen=True):
     """One field of a derivation key that is not as it was, or another cause. `old` and `new` are in short.
 
     `kind` is one of "new case", "new sample", "new component", "not run before", "failed before", "input changed",
-    "code changed", "options changed", "params changed", "seed changed", "forced".
+    "code changed", "options changed", "params changed", "seed changed", "not deterministic", "forced".
     """
 
     kind: str
@@ -119,7 +119,16 @@ def _compare(reader: Reader, record: Record, track: Track, wanted: Wanted, step:
         changed.append(Reason("seed changed", "seed", _text(step.seed), _text(wanted.seed)))
     yield from changed
     if not changed and step.error is None:
+        yield from _asked_again(wanted.component)
+
+
+def _asked_again(ref: ComponentRef) -> Iterator[Reason]:
+    """Why a step is executed of whose key nothing has changed."""
+    if ref.deterministic:
         yield Reason("forced")
+        return
+    drawn = [each.id for each in ref.also if not each.deterministic] or [ref.id]
+    yield from (Reason("not deterministic", name) for name in drawn)
 
 
 def _absent(reader: Reader, record: Record, track: Track, wanted: Wanted) -> Reason:

@@ -22,6 +22,8 @@ from themis_vcs.model.oid import OID_BYTES, Oid, oid_of
 
 _RULES = 1
 """To be raised when `case_score` changes, so that no note of other rules is used."""
+_FEW = 500
+"""Up to so many scores are read without a note to show them in passing."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -71,11 +73,12 @@ class ScoreNotes:
 
     def __init__(self, reader: Reader, line: str) -> None:
         self._reader, self._line = reader, line
+        self._known: dict[str, tuple[Oid | None, array[float]]] = {}
         self.new: dict[str, bytes] = {}
 
     def scores(self, track: Track) -> array[float]:
         """As `track_scores`, but for reading what the note of the metric has."""
-        name = f"scores:{oid_of(pack([_RULES, self._line, track.id])).hex()}"
+        name = self._name(track)
         root, scores = self._noted(name)
         if root != track.values:
             if root is not None and self._reader.repository.has(root):
@@ -85,13 +88,22 @@ class ScoreNotes:
             self.new[name] = track.values + _little_endian(scores).tobytes()
         return scores
 
+    def at_hand(self, track: Track) -> array[float] | None:
+        """As `track_scores` where that is quick, since the note is of these values or they are few; else None."""
+        root, scores = self._noted(self._name(track))
+        if root == track.values:
+            return scores
+        return track_scores(self._reader, track) if self._reader.size(track.values) <= _FEW else None
+
+    def _name(self, track: Track) -> str:
+        return f"scores:{oid_of(pack([_RULES, self._line, track.id])).hex()}"
+
     def _noted(self, name: str) -> tuple[Oid | None, array[float]]:
-        scores = array("d")
-        note = self._reader.repository.local(name)
-        if note is None:
-            return None, scores
-        scores.frombytes(note[OID_BYTES:])
-        return note[:OID_BYTES], _little_endian(scores)
+        if name not in self._known:
+            note = self._reader.repository.local(name)
+            scores = array("d", b"" if note is None else note[OID_BYTES:])
+            self._known[name] = None if note is None else note[:OID_BYTES], _little_endian(scores)
+        return self._known[name]
 
     def _brought_up(self, root: Oid, scores: array[float], track: Track) -> array[float]:
         """The scores of another tree, read where it differs from the noted one."""

@@ -1,4 +1,4 @@
-"""Where every name of a store stands. Reads run objects only, so it costs the same however large the runs are."""
+"""Where every name of a store stands. Of a run little more is read than its run object and the note of its scores."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ from typing import Any
 
 import msgspec
 
+from themis_vcs.analysis.metrics import MetricMean, means_at_hand
 from themis_vcs.analysis.moment import moment
+from themis_vcs.analysis.reading import Reader
+from themis_vcs.analysis.scores import ScoreNotes
 from themis_vcs.errors import NotFound
 from themis_vcs.model.objects import Run, Snapshot
 from themis_vcs.store.repository import Repository
 
 
 class NameStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A name and the run at its head. `failed` has the stages in which steps failed; `code` the git state, if any."""
+    """A name and the run at its head.
+
+    `failed` has the stages in which steps failed; `metrics` is None where the means would take long; `code` is the git
+    state, if any.
+    """
 
     name: str
     oid: str
@@ -22,6 +29,7 @@ class NameStatus(msgspec.Struct, frozen=True, kw_only=True):
     completed_through_stage: str | None
     time: str
     failed: dict[str, int]
+    metrics: dict[str, MetricMean] | None
     code: dict[str, Any] | None
 
 
@@ -40,7 +48,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 def status(repository: Repository, store: str, chosen_by: str) -> Status:
     """The names of a store, the newest first."""
     counts = repository.statistics()
-    heads = [_head(repository, ref.removeprefix("names/"), oid) for ref, oid in repository.refs("names/")]
+    reader = Reader(repository)
+    heads = [_head(reader, ref.removeprefix("names/"), oid) for ref, oid in repository.refs("names/")]
     return Status(
         store=store,
         chosen_by=chosen_by,
@@ -52,7 +61,8 @@ def status(repository: Repository, store: str, chosen_by: str) -> Status:
     )
 
 
-def _head(repository: Repository, name: str, oid: bytes) -> NameStatus:
+def _head(reader: Reader, name: str, oid: bytes) -> NameStatus:
+    repository = reader.repository
     run = repository.get(oid)
     if not isinstance(run, Run):
         raise NotFound(f"names/{name} is at a {type(run).__name__.lower()}, not at a run")
@@ -65,5 +75,6 @@ def _head(repository: Repository, name: str, oid: bytes) -> NameStatus:
         completed_through_stage=run.completed_through,
         time=moment(run.time),
         failed={stage: counts[2] for stage, counts in run.work.items() if counts[2]},
+        metrics=means_at_hand(reader, run.stages, reader.size(snapshot.identity.cases), ScoreNotes(reader, name)),
         code=snapshot.provenance.get("git"),
     )

@@ -88,21 +88,25 @@ class LlmRubric(Builtin, frozen=True):
     def reads(self) -> frozenset[str]:
         return frozenset({"input", "expected_output"} if self.include_expected else {"input"})
 
+    def check_configuration(self, judge_config: dict[str, Any], overrides: dict[str, Any]) -> None:
+        """UsageError if no case can be judged: there is no rubric, or an override is unknown or unfit."""
+        self._settled(judge_config, overrides)
+
     def build_workflow(self, subject: Subject, ctx: EvalScoreContext) -> RubricWorkflow:
         """The workflow of one case. UsageError: no rubric, no judge model, or an unknown override."""
         if not ctx.judge_models:
             raise UsageError(f"{self.component_id} needs a judge model", hint="name one under evaluation.judge_models")
-        return RubricWorkflow(self._settled(ctx), ctx)
+        return RubricWorkflow(self._settled(ctx.judge_config, ctx.eval_workflow_config), ctx)
 
-    def _settled(self, ctx: EvalScoreContext) -> LlmRubric:
-        unknown = sorted(set(ctx.eval_workflow_config) - _OVERRIDES)
+    def _settled(self, judge_config: dict[str, Any], overrides: dict[str, Any]) -> LlmRubric:
+        unknown = sorted(set(overrides) - _OVERRIDES)
         if unknown:
             raise UsageError(
                 f"{self.component_id}: workflow_overrides: unknown option {unknown[0]!r}",
                 hint=f"there are: {', '.join(sorted(_OVERRIDES))}",
             )
-        options: dict[str, Any] = {"rubric": ctx.judge_config.get("rubric", "")}
-        options |= self.options() | ctx.eval_workflow_config
+        options: dict[str, Any] = {"rubric": judge_config.get("rubric", "")}
+        options |= self.options() | overrides
         try:
             settled = msgspec.convert(options, LlmRubric)
         except msgspec.ValidationError as error:

@@ -11,7 +11,7 @@ import re
 import sys
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Final, Literal, NamedTuple, TextIO
 
 Color = Literal["auto", "always", "never"]
@@ -77,6 +77,34 @@ def clip(text: str, width: int) -> str:
     return kept + "…"
 
 
+def fold(text: str, width: int, hang: int = 0) -> Iterator[tuple[int, int]]:
+    """Where a line is broken: the ends of pieces of at most `width` columns, all but the first shorter by `hang`.
+
+    It is broken at spaces, which fall away, and inside of what is longer than a piece.
+    """
+    start, room = 0, max(width, 12)
+    while (stop := _fitting(text, start, room)) < len(text):
+        space = text.rfind(" ", start, stop + 1)
+        if text[start : max(space, start)].strip(" "):
+            yield start, space
+            start = space + 1
+        else:
+            yield start, stop
+            start = stop
+        room = max(width - hang, 12)
+    if start < len(text) or not text:
+        yield start, len(text)
+
+
+def _fitting(text: str, start: int, room: int) -> int:
+    """Where the part of a text ends that begins at `start` and takes at most `room` columns."""
+    for at in range(start, len(text)):
+        room -= columns(text[at])
+        if room < 0:
+            return at
+    return len(text)
+
+
 def _escaped(character: str) -> str:
     code = ord(character)
     if code < 0x100:
@@ -130,13 +158,25 @@ class Output:
 
         return max(40, shutil.get_terminal_size((80, 24)).columns)
 
-    def line(self, *parts: Part) -> None:
-        """One line of data; newlines and tabs in it are escaped."""
-        self._write(self.stdout, self._rendered(parts, self.stdout) + "\n")
+    def line(self, *parts: Part, hang: int | None = None) -> None:
+        """One line of data; newlines and tabs in it are escaped.
+
+        With `hang` it is broken on a terminal to fit into it, and what follows is indented by that much.
+        """
+        broken = [parts] if hang is None or not self.stdout.isatty() else _broken(parts, self.width, hang)
+        for each in broken:
+            self._write(self.stdout, self._rendered(each, self.stdout) + "\n")
 
     def block(self, text: str, indent: str = "    ") -> None:
-        """Text of several lines, indented as a whole so that none of its lines can pass for one of ours."""
-        self._write(self.stdout, "".join(f"{indent}{line}\n" for line in safe(text).split("\n")))
+        """Text of several lines, indented as a whole so that none of its lines can pass for one of ours.
+
+        On a terminal long lines are broken to fit into it.
+        """
+        lines: Iterable[str] = safe(text).split("\n")
+        if self.stdout.isatty():
+            room = self.width - len(indent)
+            lines = [line[start:stop] for line in lines for start, stop in fold(line, room)]
+        self._write(self.stdout, "".join(f"{indent}{line}\n" for line in lines))
 
     def table(self, rows: Sequence[Sequence[Part]], right: Iterable[int] = (), indent: str = "") -> None:
         """Rows in columns two spaces apart; the columns in `right` are flushed right. The first row is the heading."""
@@ -254,6 +294,19 @@ class LiveLine:
         """Take the line away."""
         self._output.stderr.write(_CLEAR)
         self._output.stderr.flush()
+
+
+def _broken(parts: Sequence[Part], width: int, hang: int) -> Iterator[list[Part]]:
+    """A line in pieces that fit into `width` columns, each part of it in its style."""
+    texts = [inline(_text(part)) for part in parts]
+    for number, (start, stop) in enumerate(fold("".join(texts), width, hang)):
+        piece: list[Part] = [" " * hang] if number else []
+        at = 0
+        for part, text in zip(parts, texts, strict=True):
+            cut = text[max(start - at, 0) : max(stop - at, 0)]
+            piece.append(Styled(cut, part.style) if isinstance(part, Styled) else cut)
+            at += len(text)
+        yield piece
 
 
 def _text(part: Part) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 10
 _KEYS = 3
+_SAID = {"not deterministic": "not deterministic, so asked again"}
 
 
 def print_pending(output: Output, result: RunResult) -> None:
@@ -52,7 +53,7 @@ def planned(result: RunResult) -> dict[str, dict[str, int]]:
 
 def reason_line(reason: Reason) -> list[Part]:
     """One reason in one line."""
-    line: list[Part] = [reason.kind]
+    line: list[Part] = [_SAID.get(reason.kind, reason.kind)]
     if reason.field:
         line.extend((": ", reason.field))
     if reason.old is not None and reason.new is not None:

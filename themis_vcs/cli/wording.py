@@ -94,6 +94,16 @@ def entries(changes: EntryChanges) -> str:
     return ", ".join(f"{amount:,} {what}" for what, amount in named if amount)
 
 
+def means_line(metrics: dict[str, MetricMean]) -> list[Part]:
+    """The means of a run in one line."""
+    line: list[Part] = []
+    for name, each in metrics.items():
+        mean = "none" if each.mean is None else f"{each.mean:.3f}"
+        failed = colored(f", {each.failed:,} failed", "yellow") if each.failed else ""
+        line.extend((", " if line else "", f"{name} ", bold(mean), f" (n {each.count:,}", failed, ")"))
+    return line
+
+
 def metric_table(metrics: dict[str, MetricMean]) -> list[list[Part]]:
     """The rows of a table of metrics; all columns but the first are flushed right."""
     rows: list[list[Part]] = [["metric", "mean", "95 % interval", "n", "failed"]]

@@ -117,7 +117,9 @@ class EvaluationWorkflow(Protocol):
 class WorkflowMetric(Protocol):
     """Scores by asking judge models.
 
-    `subject_kind`, an optional attribute, is one of `subjects.SUBJECT_KINDS`; default "candidate".
+    `subject_kind`, an optional attribute, is one of `subjects.SUBJECT_KINDS`; default "candidate". An optional method
+    `check_configuration(judge_config, overrides)` is called before anything is executed, and raises UsageError where no
+    case could be judged.
     """
 
     def build_workflow(self, subject: Subject, ctx: EvalScoreContext) -> EvaluationWorkflow:

@@ -26,6 +26,7 @@ REFERENCES: Final = ("env", "file", "command")
 MAX_SECRET: Final = 64 * 1024
 COMMAND_SECONDS: Final = 30.0
 
+_LITERAL = 'a literal where a reference is needed; write { env = "NAME" } to take it from the environment variable NAME'
 _MIN_ENV = 8
 _MIN_ENV_INSIDE = 16
 _ENV_NAME = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$")
@@ -199,9 +200,9 @@ def _why_named(name: str, value: object) -> str | None:
     if is_reference(text) or _PLACEHOLDER.fullmatch(text[:200]):
         return None
     if is_credential_name(name):
-        return "a literal where a reference is needed"
+        return _LITERAL
     if _snake(name) in _AMBIGUOUS and isinstance(value, str) and looks_random(text):
-        return "a literal where a reference is needed"
+        return _LITERAL
     return None
 
 

@@ -1,4 +1,4 @@
-"""Reading datasets into a store: every case a value, and one tree over all of them."""
+"""Reading datasets: into a store, every case a value and one tree over all of them, or to compare them with a run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from themis_vcs.errors import ConfigurationError, DataError, EncodingError
 from themis_vcs.evaluation.dataset import Dataset
+from themis_vcs.model import tree
 from themis_vcs.model.codec import encode
-from themis_vcs.model.objects import Value
+from themis_vcs.model.objects import Identity, Value
 from themis_vcs.model.oid import Oid, oid_of
 from themis_vcs.model.tree.casekey import case_key, quote
 from themis_vcs.pipeline.workspace import Workspace
@@ -41,6 +42,22 @@ def store_cases(workspace: Workspace, datasets: Sequence[Dataset]) -> StoredCase
         infos.append((quote(dataset.dataset_id), workspace.put(Value("dataset", info))))
     revisions = {dataset.dataset_id: dataset.revision for dataset in datasets}
     return StoredCases(workspace.build(sorted(entries)), workspace.build(sorted(infos)), revisions)
+
+
+def same_cases(datasets: Sequence[Dataset], identity: Identity) -> bool:
+    """Whether a run has exactly the cases of these datasets. They are read only if one of them names no revision."""
+    revisions = {dataset.dataset_id: dataset.revision for dataset in datasets}
+    if revisions != identity.revisions or None not in revisions.values():
+        return revisions == identity.revisions
+    try:
+        entries = sorted(
+            (case_key(dataset.dataset_id, case.case_id), oid_of(encode("value", Value("case", case))))
+            for dataset in datasets
+            for case in dataset.iter_cases()
+        )
+    except DataError:
+        return False
+    return tree.build(entries).root == identity.cases
 
 
 def _store(workspace: Workspace, dataset: Dataset, entries: list[tuple[str, Oid]]) -> None:

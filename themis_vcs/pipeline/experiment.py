@@ -26,11 +26,10 @@ from themis_vcs.pipeline.provenance import capture
 from themis_vcs.pipeline.resolve import beneath, resolve_components, settings_of
 from themis_vcs.pipeline.result import RunResult
 from themis_vcs.pipeline.run import Job, carry_out, check_stage
-from themis_vcs.pipeline.stores import RunStore, load_run, opened
+from themis_vcs.pipeline.stores import RunStore, load_base, opened
 from themis_vcs.pipeline.tracks import Components, Settings
 from themis_vcs.pipeline.workspace import Workspace
 from themis_vcs.store.repository import Repository
-from themis_vcs.store.resolve import resolve
 
 T = TypeVar("T")
 Store = RunStore | Repository | str | Path
@@ -120,7 +119,7 @@ class Experiment:
             problems = name_problems(self.name)
             if problems:
                 raise ConfigurationError(self.source, problems)
-            run, stored = load_run(repository, resolve(repository, base or self.name))
+            run, stored = load_base(repository, self.name, base)
             workspace = Workspace(repository, dry=dry_run)
             evaluation = self.evaluation
             if repeats is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from themis_vcs.catalog import registry
@@ -108,19 +108,36 @@ class _Finder:
                 self.problems.append((beneath(path, option), what if option else f"{spec}: {what}"))
             return None
         except ThemisError as error:
-            hint = f" ({error.hint})" if error.hint else ""
-            self.problems.append((path, f"{error.message}{hint}"))
+            self.problems.append((path, _said(error)))
             return None
+
+    def check(self, metric: Any, evaluation: EvaluationConfig, path: str) -> None:
+        """Note what the metric itself has against the configuration."""
+        overrides = evaluation.workflow_overrides.get(component_id(metric), {})
+        try:
+            if hasattr(metric, "check_configuration"):
+                metric.check_configuration(evaluation.judge_config, overrides)
+        except ThemisError as error:
+            self.problems.append((path, _said(error)))
 
     def several(self, role: str, configured: Sequence[Any], path: str) -> list[Any]:
         found = [self.one(role, each, f"{path}.{number}") for number, each in enumerate(configured)]
         return [each for each in found if each is not None]
 
 
+def _said(error: ThemisError) -> str:
+    return f"{error.message} ({error.hint})" if error.hint else error.message
+
+
 def _wanted_metrics(found: _Finder, evaluation: EvaluationConfig, stages: Collection[str]) -> list[Any]:
-    metrics = found.several("metric", evaluation.metrics, "evaluation.metrics")
-    wanted: Callable[[Any], bool] = lambda metric: ("judge" if is_workflow(metric) else "score") in stages  # noqa: E731
-    return [metric for metric in metrics if wanted(metric)]
+    metrics = []
+    for number, configured in enumerate(evaluation.metrics):
+        path = f"evaluation.metrics.{number}"
+        metric = found.one("metric", configured, path)
+        if metric is not None and ("judge" if is_workflow(metric) else "score") in stages:
+            metrics.append(metric)
+            found.check(metric, evaluation, path)
+    return metrics
 
 
 def _contradictions(

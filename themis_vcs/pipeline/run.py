@@ -72,6 +72,7 @@ async def carry_out(
 
     What was finished is kept when the run is cancelled or a store fails; then the exception goes on.
     """
+    _check_line(workspace, job.name)
     before = workspace.repository.objects_added
     progress = Progress(workspace, job, runtime, observer)
     progress.tell(events.RunStarted(progress.run_id.hex(), job.name, job.stages))
@@ -100,6 +101,14 @@ async def carry_out(
         pending=progress.pending,
         passed_through=sorted(job.passed_through),
     )
+
+
+def _check_line(workspace: Workspace, name: str) -> None:
+    """UsageError if a new line of runs would hide a tag: a revision means the line first."""
+    view = workspace.repository
+    if view.ref(f"names/{name}") is None and view.ref(f"tags/{name}") is not None:
+        hint = f"give the runs another name, or take the tag away with `themis tag -d {name}`"
+        raise UsageError(f"{name} is a tag; as the name of a line of runs it would be ambiguous", hint=hint)
 
 
 class Progress:

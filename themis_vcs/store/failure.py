@@ -21,6 +21,8 @@ _DAMAGE = (
     lmdb.PageFullError,
     lmdb.BadValsizeError,
     lmdb.BadDbiError,
+    # A transaction that met a damaged page before.
+    lmdb.BadTxnError,
     lmdb.ProblemError,
 )
 _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})

@@ -12,10 +12,10 @@ from themis_vcs.cli.command import Command
 from themis_vcs.cli.options import json_option
 from themis_vcs.cli.output import Output, Part, bold, clip, colored, dim
 from themis_vcs.cli.session import Session
-from themis_vcs.cli.wording import change_lines, entries, number, short, status_color, surroundings_lines
+from themis_vcs.cli.wording import change_lines, count, entries, number, short, status_color, surroundings_lines
 
 if TYPE_CHECKING:
-    from themis_vcs.analysis.compare import ChangedStep, Comparison, Flip
+    from themis_vcs.analysis.compare import ChangedStep, Comparison, ScoreChange
 
 
 @click.command(
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     examples=[
         ("What did the last run of main change?", "themis diff main@{1} main"),
         ("All cases that two models answer differently", "themis diff small large --limit 0"),
-        ("Cases that got worse", "themis diff main~1 main --json | jq '.flipped[] | select(.new < .old)'"),
+        ("Cases that got worse", "themis diff main~1 main --json | jq '(.flipped + .changed)[] | select(.new < .old)'"),
     ],
 )
 @click.argument("old", metavar="A")
@@ -44,8 +44,9 @@ if TYPE_CHECKING:
 def command(session: Session, old: str, new: str, limit: int, as_json: bool) -> None:
     """Compare the runs A and B: their configuration, what each stage holds, and the cases that differ.
 
-    Cases whose score flipped come first, the largest differences at the top. Of scores that were drawn several times
-    the means are compared. Only what differs is read.
+    Cases whose score flipped come first: it was wrong, 0, and is right, 1, or the other way round. Then come all others
+    whose score changed, the largest differences at the top. Of scores that were drawn several times the means are
+    compared. Only what differs is read.
     """
     from themis_vcs.analysis.compare import compare
     from themis_vcs.analysis.lookup import locate
@@ -65,6 +66,7 @@ def _print(output: Output, found: Comparison, limit: int) -> None:
             bold(sign),
             f"  {side.revision}  {short(side.oid)}  run {short(side.run_id)}  ",
             status_color(side.status),
+            hang=3,
         )
     if found.old.oid == found.new.oid:
         output.line("they are the same run")
@@ -73,7 +75,8 @@ def _print(output: Output, found: Comparison, limit: int) -> None:
     _section(output, "surroundings", list(surroundings_lines(found.changes.surroundings)))
     _print_stages(output, found)
     _print_metrics(output, found)
-    _section(output, "flipped scores", _listed([_flip(flip) for flip in found.flipped], limit))
+    for heading, scores in (("flipped scores", found.flipped), ("changed scores", found.changed)):
+        _section(output, heading, _listed([_score(each) for each in scores], limit))
     for stage, steps in groupby(found.steps, key=lambda step: step.stage):
         _section(output, f"other values of {stage}", _listed([_step(step, output.width) for step in steps], limit))
 
@@ -83,7 +86,7 @@ def _section(output: Output, heading: str, lines: Sequence[Sequence[Part]]) -> N
         output.line()
         output.line(bold(heading))
         for line in lines:
-            output.line("  ", *line)
+            output.line("  ", *line, hang=6)
 
 
 def _print_stages(output: Output, found: Comparison) -> None:
@@ -105,6 +108,9 @@ def _print_metrics(output: Output, found: Comparison) -> None:
     if len(rows) > 1:
         output.line()
         output.table(rows, right=(1, 2, 3, 4, 5))
+        if found.changes.cases.added or found.changes.cases.removed:
+            both = f"{found.cases_in_both:,} in both"
+            output.line(f"means over {found.old.cases:,} and {count(found.new.cases, 'case')}; {both}")
 
 
 def _listed(lines: list[list[Part]], limit: int) -> list[list[Part]]:
@@ -113,11 +119,11 @@ def _listed(lines: list[list[Part]], limit: int) -> list[list[Part]]:
     return [*lines[:limit], [dim(f"and {len(lines) - limit:,} more; --limit 0 lists all")]]
 
 
-def _flip(flip: Flip) -> list[Part]:
-    better = flip.old is None or (flip.new is not None and flip.new > flip.old)
-    new = colored(number(flip.new), "green" if better else "red")
-    why = flip.new_reason or flip.old_reason
-    return [flip.case, f"  {flip.metric}  {number(flip.old)} → ", new, dim(f"  {why}"[:200]) if why else ""]
+def _score(change: ScoreChange) -> list[Part]:
+    better = change.old is None or (change.new is not None and change.new > change.old)
+    new = colored(number(change.new), "green" if better else "red")
+    why = change.new_reason or change.old_reason
+    return [change.case, f"  {change.metric}  {number(change.old)} → ", new, dim(f"  {why}"[:200]) if why else ""]
 
 
 def _step(step: ChangedStep, width: int) -> list[Part]:

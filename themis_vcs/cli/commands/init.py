@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from themis_vcs.cli.command import Command
+from themis_vcs.cli.options import json_option
 from themis_vcs.cli.session import Session
 from themis_vcs.errors import UsageError
 
@@ -25,8 +26,9 @@ from themis_vcs.errors import UsageError
     ],
 )
 @click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path, file_okay=False))
+@json_option()
 @click.pass_obj
-def command(session: Session, directory: Path | None) -> None:
+def command(session: Session, directory: Path | None, as_json: bool) -> None:
     """Make a store: the directory .themis in DIR, by default in the working directory.
 
     With --store PATH, or THEMIS_DIR, the store is made at that path itself. A store that is there already is left as it
@@ -41,4 +43,8 @@ def command(session: Session, directory: Path | None) -> None:
     path = Path(named) if named else (directory or Path()) / NAME
     existed = (path / "format").exists()
     with Repository.init(path):
+        pass
+    if as_json:
+        session.output.json({"store": str(path.absolute()), "created": not existed})
+    else:
         session.output.line("there is a store already: " if existed else "made a store: ", str(path.absolute()))

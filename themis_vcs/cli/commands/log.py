@@ -11,7 +11,7 @@ from themis_vcs.cli.command import Command
 from themis_vcs.cli.options import json_option
 from themis_vcs.cli.output import Output, Part, colored
 from themis_vcs.cli.session import Session
-from themis_vcs.cli.wording import change_lines, local, short, status_color
+from themis_vcs.cli.wording import change_lines, local, means_line, short, status_color
 
 if TYPE_CHECKING:
     from themis_vcs.analysis.log import LogEntry
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
 def command(session: Session, revision: str | None, number: int | None, oneline: bool, as_json: bool) -> None:
     """Show the run REV and the runs that it came from, the newest first.
 
-    For each: who made it, when and why; what changed in its configuration and its cases against the run before; and per
-    stage how much was built and how much reused. REV may be left out where the store has one name only.
+    For each: who made it, when and why; the means of its metrics; what changed in its configuration and its cases
+    against the run before; and per stage how much was built and how much reused. Means that would take long are left
+    out: those of older runs of many cases, which `themis show` has. REV may be left out where the store has one name
+    only.
     """
     from themis_vcs.analysis.log import log
     from themis_vcs.analysis.lookup import locate
@@ -62,26 +64,28 @@ def _print_line(output: Output, entry: LogEntry) -> None:
     reused = sum(each.reused for each in entry.work.values())
     failed = sum(each.failed for each in entry.work.values())
     said = f"  {entry.reason}: {built:,} built, {reused:,} reused" + (f", {failed:,} failed" if failed else "")
-    output.line(colored(short(entry.oid), "yellow"), *refs, "  ", local(entry.time)[:16], said)
+    output.line(colored(short(entry.oid), "yellow"), *refs, "  ", local(entry.time)[:16], said, hang=4)
 
 
 def _print(output: Output, entry: LogEntry) -> None:
     heading: list[Part] = [colored(f"{short(entry.oid)}", "yellow"), f"  run {short(entry.run_id)}"]
     if entry.refs:
         heading.append(colored(f"  ({', '.join(entry.refs)})", "cyan"))
-    output.line(*heading)
+    output.line(*heading, hang=4)
     through = f" through {entry.completed_through_stage}" if entry.completed_through_stage else ""
     output.line("Name:   ", entry.name)
     output.line("Date:   ", local(entry.time))
     output.line("By:     ", entry.who)
     output.line("Status: ", status_color(entry.status), through)
+    if entry.metrics:
+        output.line("Means:  ", *means_line(entry.metrics), hang=8)
     output.line()
     output.line("    ", entry.reason)
     changes = [["    ", *line] for line in change_lines(entry.changes)] if entry.changes else []
     if changes:
         output.line()
     for line in changes:
-        output.line(*line)
+        output.line(*line, hang=8)
     output.line()
     for stage, work in entry.work.items():
         failed = [colored(f", {work.failed:,} failed", "yellow")] if work.failed else []

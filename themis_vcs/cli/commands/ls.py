@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 def command(session: Session, revision: str | None, component: str | None, failed: bool, as_json: bool) -> None:
     """List what there is: names and tags; with REV its stages; with REV:STAGE its datasets; with a dataset its cases.
 
-    "blocked" are steps that never ran, because an earlier stage failed for that case.
+    "blocked" are steps that never ran, because an earlier stage failed for that case. Cases are in the order of their
+    keys, character by character: q10 comes before q2.
     """
     from themis_vcs.analysis import listing
     from themis_vcs.analysis.lookup import locate
@@ -67,12 +68,10 @@ def command(session: Session, revision: str | None, component: str | None, faile
 
 def _steps(reader: Reader, found: Located, component: str | None) -> Iterator[StepRow]:
     from themis_vcs.analysis.listing import steps
-    from themis_vcs.analysis.lookup import datasets_of, find_case, stage_of, tracks_of
+    from themis_vcs.analysis.lookup import find_part, stage_of, tracks_of
 
     stage = stage_of(reader.repository, found.run, str(found.stage))
-    wanted = (found.case or "").rstrip("/")
-    exact = bool(wanted) and wanted not in datasets_of(reader, found.snapshot.identity)
-    prefix = find_case(reader, found.snapshot.identity, wanted)[0] if exact else wanted and f"{wanted}/"
+    prefix, exact = find_part(reader, found.snapshot.identity, (found.case or "").rstrip("/"))
     for track in tracks_of(stage, component):
         for row in steps(reader, found, track, prefix):
             if not exact or row.key == prefix or row.key.startswith(f"{prefix}/"):

@@ -21,6 +21,8 @@ from themis_vcs.cli.session import Session
 from themis_vcs.errors import UsageError
 
 if TYPE_CHECKING:
+    from themis_vcs.model.objects import Snapshot
+    from themis_vcs.pipeline.experiment import Experiment
     from themis_vcs.pipeline.result import RunResult
 
 Start = Callable[..., Coroutine[Any, Any, "RunResult"]]
@@ -76,10 +78,11 @@ Start = Callable[..., Coroutine[Any, Any, "RunResult"]]
 def command(session: Session, /, target: str | None, **options: Any) -> int:
     """Redo one stage on stored results and bring what follows from it up to date. The stages before are frozen.
 
-    With FILE, by the components of that experiment, which may differ from those of the run that it starts from; with
-    REV, by the run's own components as their code is today. Components of the stages before are not even imported. In
-    the stage itself, nondeterministic components, such as a judge behind an API, are drawn again; others run only where
-    their code, options or inputs changed. The run before stays reachable as NAME@{1}.
+    With FILE, by the components of that experiment, which may differ from those of the run that it starts from, but on
+    the cases of that run, also where the datasets have changed since; with REV, by the run's own components as their
+    code is today. Components of the stages before are not even imported. In the stage itself, nondeterministic
+    components, such as a judge behind an API, are drawn again; others run only where their code, options or inputs
+    changed. The run before stays reachable as NAME@{1}.
     """
     if options["changed_only"] and options["fresh"]:
         raise UsageError("--changed-only and --fresh contradict each other")
@@ -95,12 +98,16 @@ def command(session: Session, /, target: str | None, **options: Any) -> int:
 def _replay_experiment(session: Session, file: Path, options: dict[str, Any]) -> int:
     from themis_vcs.model.refname import check
     from themis_vcs.pipeline.configfile import load_experiment
+    from themis_vcs.pipeline.stores import load_base
 
     if options["trust_code"]:
         raise UsageError("--trust-code is for a stored run", hint="the components of an experiment file are your own")
     experiment = load_experiment(file, options["settings"], options["name"])
     check(f"names/{experiment.name}")
     with store_of(session, experiment, readonly=options["dry_run"]) as repository:
+        _, stored = load_base(repository, experiment.name, options["base"])
+        if not options["as_json"]:
+            _note_other_cases(session, file, experiment, stored)
         wanted: dict[str, Any] = {
             "store": repository,
             "stage": options["stage"],
@@ -114,6 +121,14 @@ def _replay_experiment(session: Session, file: Path, options: dict[str, Any]) ->
             "runtime": with_concurrency(experiment.runtime, options["concurrency"]),
         }
         return _finish(session, lambda **more: experiment.replay_async(**wanted, **more), options)
+
+
+def _note_other_cases(session: Session, file: Path, experiment: Experiment, stored: Snapshot) -> None:
+    from themis_vcs.pipeline.cases import same_cases
+
+    if not same_cases(experiment.datasets, stored.identity):
+        anew = f"`themis run {file}` takes the new ones"
+        session.output.note(f"the datasets of {file} have changed since the run: its cases are replayed; {anew}")
 
 
 def _replay_stored(session: Session, revision: str | None, options: dict[str, Any]) -> int:

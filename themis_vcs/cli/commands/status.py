@@ -10,7 +10,7 @@ from themis_vcs.cli.command import Command
 from themis_vcs.cli.options import json_option
 from themis_vcs.cli.output import Output, Part, bold, colored, dim
 from themis_vcs.cli.session import Session
-from themis_vcs.cli.wording import count, local, short, size, status_color
+from themis_vcs.cli.wording import count, local, means_line, short, size, status_color
 
 if TYPE_CHECKING:
     from themis_vcs.analysis.status import Status
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 def command(session: Session, as_json: bool) -> None:
     """Show which store is used and which setting chose it, and for every name the run that it stands at.
 
+    Of the run it shows the mean of each metric, with the number of cases that it is over, n, and of those without a
+    score.
     A run is named by the id of its run object, of its own id, or by NAME. "code dirty" says that the git work tree of
     the experiment had uncommitted changes.
     """
@@ -62,8 +64,12 @@ def _print(output: Output, found: Status) -> None:
         output.line()
         dirty = name.code is not None and name.code.get("dirty")
         line: list[Part] = [bold(name.name), "  run ", short(name.run_id), "  ", status_color(name.status)]
-        output.line(*line, f" through {name.completed_through_stage}" if name.completed_through_stage else "")
+        output.line(*line, f" through {name.completed_through_stage}" if name.completed_through_stage else "", hang=2)
         output.line("  ", local(name.time), "  code dirty" if dirty else "")
+        if name.metrics is None:
+            output.line("  ", dim(f"`themis show {name.name}` reads the scores"))
+        elif name.metrics:
+            output.line("  ", *means_line(name.metrics), hang=4)
         if name.failed:
             failed = ", ".join(f"{stage} {amount:,}" for stage, amount in name.failed.items())
             output.line("  ", colored(f"failed: {failed}", "yellow"))

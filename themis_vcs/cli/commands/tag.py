@@ -27,12 +27,13 @@ from themis_vcs.errors import NotFound, UsageError
 @click.argument("revision", metavar="[REV]", required=False)
 @click.option("-m", "--message", default="", help="What the tag is for.")
 @click.option("-d", "--delete", is_flag=True, help="Take the tag NAME away. What it named stays in the store.")
-@json_option("With no NAME, print JSON Lines, one document per tag.")
+@json_option("Print the tag given or taken away as one JSON document; with no NAME, JSON Lines, one per tag.")
 @click.pass_obj
 def command(session: Session, name: str | None, revision: str | None, message: str, delete: bool, as_json: bool) -> int:
     """Give the run REV the name NAME, which does not move with later runs; without NAME, list the tags.
 
-    REV may be left out where the store has one name only. A tag is given once; to move it, delete it first.
+    REV may be left out where the store has one name only. A tag is given once; to move it, delete it first. It cannot
+    have the name of a line of runs.
     """
     if name is None:
         if delete or message:
@@ -41,9 +42,9 @@ def command(session: Session, name: str | None, revision: str | None, message: s
             in_child(lambda: _list(session, as_json), session.output) if session.isolated else _list(session, as_json)
         )
     if delete:
-        _delete(session, name)
+        _delete(session, name, as_json)
     else:
-        _give(session, name, revision, message)
+        _give(session, name, revision, message, as_json)
     return OK
 
 
@@ -63,9 +64,10 @@ def _list(session: Session, as_json: bool) -> int:
     return OK
 
 
-def _give(session: Session, name: str, revision: str | None, message: str) -> None:
+def _give(session: Session, name: str, revision: str | None, message: str, as_json: bool) -> None:
     import time
 
+    from themis_vcs.analysis.listing import ref_row
     from themis_vcs.model.objects import Tag
     from themis_vcs.model.refname import check
     from themis_vcs.pipeline.provenance import who
@@ -76,14 +78,21 @@ def _give(session: Session, name: str, revision: str | None, message: str) -> No
     with session.writing() as repository:
         if repository.ref(ref) is not None:
             raise UsageError(f"tag {name} exists", hint=f"`themis tag -d {name}` takes it away")
+        if repository.ref(f"names/{name}") is not None:
+            raise UsageError(f"{name} names a line of runs; as a tag it would be ambiguous", hint="take another name")
         target = resolve(repository, session.revision(repository, revision))
         person = who()
         tag = repository.put(Tag(name=name, target=target, message=message, time=time.time_ns(), who=person))
         repository.commit([RefUpdate(ref, tag, None)], message=f"tag {name}", who=person)
-    session.output.line(f"{name} is now {short(target.hex())}")
+        row = ref_row(repository, ref, tag)
+    if as_json:
+        session.output.json(row)
+    else:
+        session.output.line(f"{name} is now {short(target.hex())}")
 
 
-def _delete(session: Session, name: str) -> None:
+def _delete(session: Session, name: str, as_json: bool) -> None:
+    from themis_vcs.analysis.listing import ref_row
     from themis_vcs.store.backend import RefUpdate
 
     with session.writing() as repository:
@@ -91,5 +100,9 @@ def _delete(session: Session, name: str) -> None:
         old = repository.ref(ref)
         if old is None:
             raise NotFound(f"no tag {name}", hint="`themis tag` lists the tags")
+        row = ref_row(repository, ref, old)
         repository.commit([RefUpdate(ref, None, old)], message=f"delete tag {name}")
-    session.output.line(f"{name} was {short(old.hex())}")
+    if as_json:
+        session.output.json(row)
+    else:
+        session.output.line(f"{name} was {short(row.target)}")
