@@ -362,3 +362,28 @@ def test_rows_that_vanished_from_a_page_are_damage(path: Path) -> None:
     assert ("damage", "row") in codes(fsck(path))
     with Repository.open(path) as repository, pytest.raises(Corrupt, match="149 were found"):
         list(repository.backend.derivations())
+
+
+def test_a_damaged_page_of_hints_alone_is_a_warning_and_ends_nothing(path: Path) -> None:
+    """The flag of a page that holds the oids of samples is flipped, so that LMDB refuses the page."""
+    with Repository.init(path) as repository:
+        for number in range(200):
+            repository.put(Value("generation", number))
+        repository.flush()
+        backend = repository.backend
+        assert isinstance(backend, LmdbBackend)
+        with backend.environment.reading() as reader:
+            row = bytes(reader.get("meta", b"samples:value:generation") or b"")
+    data = path / "db" / "data.mdb"
+    content = bytearray(data.read_bytes())
+    starts = [page for page in range(0, len(content), PAGE) if content[page + 16 : page + 16 + 64] == row[:64]]
+    assert len(row) > PAGE // 2
+    assert starts
+    for page in starts:
+        content[page + 10] |= 0x20
+    data.write_bytes(content)
+    report = fsck(path)
+    assert not report.damaged
+    assert ("note", "hint") in codes(report)
+    with Repository.open(path) as repository:
+        repository.put(Value("generation", "one more"))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sized
 from typing import Any
 
 import msgspec
 
 from themis_vcs.errors import DataError
+from themis_vcs.model.oid import oid_of
 
 VISIBLE_FIELDS = frozenset({"input", "expected_output", "metadata"})
 MAX_CASE_ID = 512
@@ -75,7 +75,7 @@ def id_problem(case_id: object) -> str | None:
 
 def id_key(case_id: str) -> str | bytes:
     """What to remember of an id to see it again: never more than a few bytes."""
-    return case_id if len(case_id) <= 32 else hashlib.blake2b(case_id.encode(), digest_size=16).digest()
+    return case_id if len(case_id) <= 32 else oid_of(case_id.encode())[:16]
 
 
 def _problem(case: Case, seen: set[str | bytes]) -> str | None:

@@ -160,11 +160,10 @@ class Compressor:
 
     def _remembered(self, label: str) -> Samples:
         key = SAMPLES + label.encode()
-        with self._environment.reading() as reader:
-            found = reader.get(META, key)
-            row = None if found is None else bytes(found)
         try:
-            oids = b"" if row is None else unsealed(META, key, row)
+            with self._environment.reading() as reader:
+                row = reader.get(META, key)
+                oids = b"" if row is None else unsealed(META, key, bytes(row))
         except Corrupt:
             # Only a hint for training; it will be written anew.
             oids = b""

@@ -105,21 +105,31 @@ def _rows(backend: LmdbBackend, start: int, send: Send) -> None:
     """Check the seals of all tables from number `start` on, and say where refs and derivations point."""
     for number, table in enumerate(_SEALED[start:], start):
         send(("at", "rows", number, f"table {table}"))
-        for key, row in _all(backend, table, send):
-            try:
-                value = unsealed(table, key, row)
-            except Corrupt as error:
-                hint = table == compressor.META and key.startswith(compressor.SAMPLES)
-                send(("finding", "hint" if hint else "row", error.message, None, error.ref))
-                continue
-            if table == lmdb.DERIVATIONS:
-                send(("needs", value, f"the derivation {key.hex()[:16]}"))
-            elif table == compressor.DICTIONARIES:
-                send(("needs", value[:32], "the table of dictionaries"))
-            elif table == reflog.REFS:
-                _ref(backend, key, row, send)
-            elif table == reflog.REFLOG:
-                _move(key, row, send)
+        try:
+            _table(backend, table, send)
+        except Corrupt as error:
+            if table != compressor.META:
+                raise
+            # The format was read when the store was opened, and all else in this table are hints.
+            send(("finding", "hint", error.message, None, None))
+
+
+def _table(backend: LmdbBackend, table: str, send: Send) -> None:
+    for key, row in _all(backend, table, send):
+        try:
+            value = unsealed(table, key, row)
+        except Corrupt as error:
+            hint = table == compressor.META and key.startswith(compressor.SAMPLES)
+            send(("finding", "hint" if hint else "row", error.message, None, error.ref))
+            continue
+        if table == lmdb.DERIVATIONS:
+            send(("needs", value, f"the derivation {key.hex()[:16]}"))
+        elif table == compressor.DICTIONARIES:
+            send(("needs", value[:32], "the table of dictionaries"))
+        elif table == reflog.REFS:
+            _ref(backend, key, row, send)
+        elif table == reflog.REFLOG:
+            _move(key, row, send)
 
 
 def _ref(backend: LmdbBackend, key: bytes, row: bytes, send: Send) -> None:

@@ -6,8 +6,8 @@ bytes lie on a medium (the backends) nor for what a run is (the pipeline).
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -243,6 +243,6 @@ def _label(obj: Object) -> str:
 
 def _user() -> str:
     try:
-        return f"{getpass.getuser()}@{os.uname().nodename}"
+        return f"{pwd.getpwuid(os.getuid()).pw_name}@{os.uname().nodename}"
     except (KeyError, OSError):
         return f"unknown@{os.uname().nodename}"
