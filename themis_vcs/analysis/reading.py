@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import reduce
+from functools import cache, reduce
 from itertools import islice
 from operator import or_
 from typing import Any
@@ -22,6 +22,7 @@ _VALUES = 2_048
 _ENVELOPE = envelope("value")
 
 
+@cache
 def _decoder() -> msgspec.msgpack.Decoder[Any]:
     """From the body of a stored value straight to a struct whose `data` is the domain value."""
     kinds: Iterator[Any] = (
@@ -29,9 +30,6 @@ def _decoder() -> msgspec.msgpack.Decoder[Any]:
         for name, kind in VALUE_TYPES.items()
     )
     return msgspec.msgpack.Decoder(reduce(or_, kinds))
-
-
-_DECODER = _decoder()
 
 
 class Reader:
@@ -91,7 +89,7 @@ def _domain(payload: bytes) -> Any:
     """The domain value in a payload that a store has checked against its oid, and so is what was once put."""
     if payload.startswith(_ENVELOPE):
         try:
-            return _DECODER.decode(payload[len(_ENVELOPE) :]).data
+            return _decoder().decode(payload[len(_ENVELOPE) :]).data
         except (msgspec.MsgspecError, ValueError, RecursionError):
             pass
     stored = load(payload, Value)

@@ -7,7 +7,6 @@ STORE-11 say what LMDB needs so that it neither loses data nor takes the process
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -239,7 +238,7 @@ class Environment:
         except (lmdb.MapFullError, lmdb.MapResizedError):
             raise
         except lmdb.Error as error:
-            full = shutil.disk_usage(self.directory).free < room + _SPARE
+            full = _free(self.directory) < room + _SPARE
             if poisons(error, full=full):
                 shared.poison = str(error)
             raise translate(error, self.directory, full=full) from error
@@ -254,7 +253,7 @@ class Environment:
                 raise translate(error, self.directory) from error
 
     def _check_space(self, room: int) -> None:
-        free = shutil.disk_usage(self.directory).free
+        free = _free(self.directory)
         if free < room + _SPARE:
             raise StorageError(
                 f"{self.directory}: no space left: {free:,} bytes free, about {room + _SPARE:,} needed",
@@ -285,3 +284,9 @@ def _after_fork_in_child() -> None:
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+
+
+def _free(directory: Path) -> int:
+    """Return how many bytes of the file system are left for us."""
+    found = os.statvfs(directory)
+    return found.f_bavail * found.f_frsize

@@ -5,10 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -94,7 +92,7 @@ class Layout:
             if self.database.exists():
                 self._refuse_used()
                 # Nothing was ever kept here: a creation was interrupted.
-                shutil.rmtree(self.database)
+                _remove(self.database)
             self.database.mkdir(mode=0o700)
             make_database()
             sync(self.database)
@@ -115,7 +113,8 @@ class Layout:
         if target.exists() or target.is_symlink():
             raise StorageError(f"{target} exists already", hint="name a path that does not exist yet")
         try:
-            parts = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+            parts = target.with_name(f".{target.name}-{os.urandom(8).hex()}")
+            parts.mkdir(mode=0o700)
         except OSError as error:
             raise StorageError(f"cannot write beside {target}: {error.strerror}") from error
         try:
@@ -125,15 +124,14 @@ class Layout:
             sync(copied.data)
             sync(copied.database)
             if self.config.exists():
-                shutil.copyfile(self.config, copied.config)
-                copied.config.chmod(0o600)
+                _write(copied.config, self.config.read_bytes())
             write_format(parts)
             parts.rename(target)
             sync(target.parent)
         except OSError as error:
             raise StorageError(f"cannot write {target}: {error.strerror}") from error
         finally:
-            shutil.rmtree(parts, ignore_errors=True)
+            _remove(parts)
 
 
 @contextmanager
@@ -149,13 +147,30 @@ def _alone(directory: Path) -> Iterator[None]:
 
 def write_format(directory: Path) -> None:
     """Write the `format` file of a store, which makes it one."""
-    handle, name = tempfile.mkstemp(prefix=".format-", dir=directory)
+    parts = directory / f".format-{os.urandom(8).hex()}"
+    _write(parts, b"themis-store %d\n" % VERSION)
+    parts.rename(directory / "format")
+    sync(directory)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a new file for its owner alone, durably."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "wb") as file:
-        file.write(b"themis-store %d\n" % VERSION)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    Path(name).rename(directory / "format")
-    sync(directory)
+
+
+def _remove(directory: Path) -> None:
+    """Remove a directory of ours with what is in it, if it is there."""
+    with suppress(FileNotFoundError):
+        for entry in os.scandir(directory):
+            if entry.is_dir(follow_symlinks=False):
+                _remove(Path(entry.path))
+            else:
+                os.unlink(entry.path)
+        directory.rmdir()
 
 
 def sync(path: Path) -> None:
