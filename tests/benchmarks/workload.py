@@ -38,9 +38,9 @@ def answer(number: int) -> str:
 
 
 def case(number: int, edition: int = 0) -> Case:
-    """Return the case of a number; another `edition` asks in other words."""
+    """Return the case of a number; another `edition` asks in other words, and is answered in others."""
     question = " ".join(_PHRASES[(number * stride + edition) % len(_PHRASES)] for stride in _STRIDES[:3])
-    return Case(f"case-{number:06d}", {"question": question, "n": number}, str(2 * number))
+    return Case(f"case-{number:06d}", {"question": question, "n": number, "edition": edition}, str(2 * number))
 
 
 @dataclass
@@ -67,7 +67,8 @@ class Answer:
         return "answer"
 
     async def generate(self, case: Case, ctx: Any) -> GenerationResult:
-        return GenerationResult(answer(case.input["n"]), f"{case.case_id}/{ctx.candidate_index}")
+        text = f"{case.input['edition']}. {answer(case.input['n'])}"
+        return GenerationResult(text, f"{case.case_id}/{ctx.candidate_index}")
 
 
 @dataclass
