@@ -9,7 +9,7 @@ import pytest
 from tests.support import killing
 from tests.support.killing import Judge, Tally, Trial, needs_strace
 
-POINTS = {"error=ENOSPC": 9, "error=EIO": 9, "retval=100": 3}
+POINTS = {"error=ENOSPC": 9, "error=EIO": 9, "retval=100": 5}
 
 
 @needs_strace
@@ -24,7 +24,7 @@ def test_a_call_that_fails(effect: str, tmp_path: Path, judge: Judge) -> None:
     text = tally.report()
     assert tally.failures == [], text
     # Now and then a run needs a write more or less than the one that was traced.
-    assert tally.counts["not reached"] <= 1 + tally.tried / 20, text
+    assert tally.counts["not reached"] <= max(3, tally.tried / 20), text
 
 
 def _wrong(trial: Trial) -> list[str]:

@@ -63,4 +63,4 @@ def test_kill_at_every_write_and_sync(tmp_path: Path, judge: Judge) -> None:
     text = tally.report()
     assert tally.failures == [], text
     # Now and then a run needs a write more or less than the one that was traced.
-    assert tally.counts["not reached"] <= 1 + tally.tried / 20, text
+    assert tally.counts["not reached"] <= max(3, tally.tried / 20), text
