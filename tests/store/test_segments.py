@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from themis_vcs.store.dictionaries import Trained
 from themis_vcs.store.frames import HEADER_BYTES, SEGMENT_BYTES, Frame, compress
 from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.repository import Repository
-from themis_vcs.store.tables import Writer
+from themis_vcs.store.tables import Writer, fields
 
 
 def entry(payload: bytes) -> Entry:
@@ -148,3 +149,13 @@ def test_what_another_process_stores_while_a_group_is_compressed_is_stored_once(
     monkeypatch.setattr(backend.compressor, "compress", overtaken)
     assert backend.apply(Batch(objects=objects)) == 15
     assert sorted(oid for oid, _ in backend.everything()) == sorted(each.oid for each in objects)
+
+
+def test_a_key_or_a_row_of_another_size_is_damage() -> None:
+    layout = struct.Struct(">I")
+    assert fields(layout, b"\0\0\1\0") == (256,)
+    for data in (b"", b"\0\0\1", b"\0\0\0\0\0"):
+        with pytest.raises(Corrupt, match="where there must be 4"):
+            fields(layout, data)
+    with pytest.raises(Corrupt):
+        segments.location_of(b"short")

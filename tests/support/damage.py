@@ -87,6 +87,8 @@ def _answers(path: Path, oids: Iterable[Oid], names: Iterable[str]) -> dict[str,
             answers[question] = answer()
         except ThemisError as error:
             answers[question] = f"error: {error.code}"
+        except Exception as error:
+            answers[question] = f"raised {type(error).__name__}: {error}"
     return answers
 
 

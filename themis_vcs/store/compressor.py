@@ -22,7 +22,7 @@ from themis_vcs.store.dictionaries import Samples, Trained
 from themis_vcs.store.environment import Environment
 from themis_vcs.store.frames import Frame
 from themis_vcs.store.seal import sealed, unsealed
-from themis_vcs.store.tables import Writer
+from themis_vcs.store.tables import Writer, fields
 
 DICTIONARIES: Final = "dictionaries"
 META: Final = "meta"
@@ -188,7 +188,7 @@ class Compressor:
             except Corrupt:
                 # Only what needs this dictionary cannot be read; `lookup` says so.
                 continue
-            number = _NUMBER.unpack(key)[0]
+            number = fields(_NUMBER, key)[0]
             self._oids[number] = value[:OID_BYTES]
             self._current[value[OID_BYTES:].decode()] = number
 
@@ -196,7 +196,7 @@ class Compressor:
 def enter(writer: Writer, new: Sequence[Trained]) -> list[int]:
     """Give each new dictionary the next free number and enter it; return the numbers."""
     cursor = writer.cursor(DICTIONARIES)
-    last = _NUMBER.unpack(cursor.key())[0] if cursor.last() else 0
+    last = fields(_NUMBER, cursor.key())[0] if cursor.last() else 0
     if last + len(new) > 0xFFFF:
         raise Corrupt("there is no number left for another dictionary")
     numbers = []

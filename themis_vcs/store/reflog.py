@@ -12,7 +12,7 @@ from themis_vcs.model.oid import OID_BYTES, Oid
 from themis_vcs.store.backend import Batch, ReflogEntry
 from themis_vcs.store.refs import moves_of
 from themis_vcs.store.seal import sealed, unsealed
-from themis_vcs.store.tables import Reader, Writer
+from themis_vcs.store.tables import Reader, Writer, fields
 
 REFS: Final = "refs"
 REFLOG: Final = "reflog"
@@ -90,7 +90,7 @@ def logged(key: bytes, row: bytes | memoryview) -> tuple[int, ReflogEntry]:
     except (DecodingError, ValueError, TypeError) as error:
         raise Corrupt(f"a reflog entry of {name} is malformed", ref=name) from error
     entry = ReflogEntry(cast(Oid | None, old), cast(Oid | None, new), cast(int, time), str(who), str(message))
-    return _SEQUENCE.unpack(key[-_SEQUENCE.size :])[0], entry
+    return fields(_SEQUENCE, key[-_SEQUENCE.size :])[0], entry
 
 
 def _target(key: bytes, row: bytes | memoryview) -> Oid:
@@ -116,4 +116,4 @@ def _last_sequence(writer: Writer, name: bytes) -> int:
     found = cursor.prev() if cursor.set_range(name + b"\0" + _HIGHEST) else cursor.last()
     if not found or cursor.key()[: len(name) + 1] != name + b"\0":
         return 0
-    return int(_SEQUENCE.unpack(cursor.key()[-_SEQUENCE.size :])[0])
+    return fields(_SEQUENCE, cursor.key()[-_SEQUENCE.size :])[0]

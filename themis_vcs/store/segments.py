@@ -13,7 +13,7 @@ from themis_vcs.errors import Corrupt
 from themis_vcs.model.oid import OID_BYTES, Oid
 from themis_vcs.store import frames
 from themis_vcs.store.frames import SEGMENT_BYTES, Frame
-from themis_vcs.store.tables import Cursor, Reader, Writer
+from themis_vcs.store.tables import Cursor, Reader, Writer, fields
 
 INDEX: Final = "index"
 SEGMENTS: Final = "segments"
@@ -38,7 +38,7 @@ def row_of(oid: Oid, location: Location) -> bytes:
 
 def location_of(row: bytes | memoryview) -> Location:
     """Return the location that an index row holds."""
-    number, offset = _PLACE.unpack_from(row, PREFIX)
+    number, offset = fields(_PLACE, row[PREFIX:])
     return number, offset
 
 
@@ -72,7 +72,10 @@ class Finder:
         set_range, value = self._cursor.set_range_dup, self._cursor.value
         for oid in oids:
             prefix = oid[:PREFIX]
-            stored, number, offset = unpack(value()) if set_range(INDEX_KEY, prefix) else _NO_ROW
+            try:
+                stored, number, offset = unpack(value()) if set_range(INDEX_KEY, prefix) else _NO_ROW
+            except struct.error as error:
+                raise Corrupt(f"the index is damaged: {error}", oid=oid) from error
             if stored != prefix:
                 yield None
                 continue
@@ -143,7 +146,7 @@ def stored(reader: Reader, start: int, limit: int) -> list[tuple[int, list[Frame
     result: list[tuple[int, list[Frame]]] = []
     found = cursor.set_range(_NUMBER.pack(start))
     while found and len(result) < limit:
-        number = _NUMBER.unpack(cursor.key())[0]
+        number = fields(_NUMBER, cursor.key())[0]
         result.append((number, _indexed(reader, number, cursor.value())))
         found = cursor.next()
     return result
@@ -169,13 +172,13 @@ def following(reader: Reader, number: int) -> tuple[int, bytes] | None:
     cursor = reader.cursor(SEGMENTS)
     if not cursor.set_range(_NUMBER.pack(number)):
         return None
-    return _NUMBER.unpack(cursor.key())[0], bytes(cursor.value())
+    return fields(_NUMBER, cursor.key())[0], bytes(cursor.value())
 
 
 def last_number(reader: Reader) -> int:
     """Return the highest segment number in use, 0 if there is none."""
     cursor = reader.cursor(SEGMENTS)
-    return _NUMBER.unpack(cursor.key())[0] if cursor.last() else 0
+    return fields(_NUMBER, cursor.key())[0] if cursor.last() else 0
 
 
 def append(writer: Writer, new: Sequence[Frame]) -> None:

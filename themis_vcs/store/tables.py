@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import lmdb
+
+from themis_vcs.errors import Corrupt
 
 Cursor: TypeAlias = "lmdb.Cursor[memoryview]"
 
@@ -48,3 +51,10 @@ class Writer(Reader):
 
     def delete(self, table: str, key: bytes) -> None:
         self.txn.delete(key, db=self.tables[table])
+
+
+def fields(layout: struct.Struct, data: bytes | memoryview) -> tuple[int, ...]:
+    """Take the numbers of a key or a row apart; Corrupt if it has not the size that it must have."""
+    if len(data) != layout.size:
+        raise Corrupt(f"the tables are damaged: {len(data)} bytes where there must be {layout.size}")
+    return layout.unpack(data)
