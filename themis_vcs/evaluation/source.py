@@ -7,12 +7,14 @@ themis or to an installed distribution. What a name in a module leads to is the 
 from __future__ import annotations
 
 import ast
+import gc
 import linecache
 import os
 import sys
 import sysconfig
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib.machinery import ModuleSpec
@@ -227,12 +229,28 @@ def _text(name: str, path: str, spec: ModuleSpec | None) -> bytes:
 
 
 def _parse(text: bytes, path: str) -> list[ast.stmt]:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _undisturbed():
         warnings.simplefilter("ignore")
         try:
             return ast.parse(text, path).body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise FingerprintError(f"{path} cannot be parsed: {error}") from error
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Collect no garbage for as long as the block lasts.
+
+    CPython up to 3.11.8 miscounts if what is collected parses something in its turn, as a traceback does, and raises
+    SystemError (python/cpython#106905).
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _same_file(path: str, filename: str) -> bool:
