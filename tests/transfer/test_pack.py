@@ -6,6 +6,7 @@ import io
 import os
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import zstandard
@@ -14,9 +15,9 @@ from tests.support.packs import assembled, dictionary, framed, hashed, mutated, 
 from themis_vcs.errors import Corrupt, FormatError, MalformedPack, ObjectNotFound, UsageError
 from themis_vcs.model.objects import Tag, Value, dump
 from themis_vcs.model.oid import oid_of
-from themis_vcs.store.frames import RAW, ZSTD, ZSTD_DICTIONARY, Frame
+from themis_vcs.store.frames import RAW, ZSTD, ZSTD_DICTIONARY, Frame, raw
 from themis_vcs.transfer import pack
-from themis_vcs.transfer.pack import PackWriter, raw_frame
+from themis_vcs.transfer.pack import PackWriter
 from themis_vcs.transfer.packfile import PackFile
 from themis_vcs.transfer.unpack import PackReader
 
@@ -134,8 +135,8 @@ DICTIONARY = framed(dictionary())
 BOMB = bytes(64 << 20)
 
 
-def _lying(frame: Frame, **changes: int | bytes) -> Frame:
-    return frame._replace(**changes)  # type: ignore[arg-type]
+def _lying(frame: Frame, **changes: Any) -> Frame:
+    return frame._replace(**changes)
 
 
 ATTACKS: dict[str, tuple[Callable[[], bytes], str]] = {
@@ -150,7 +151,7 @@ ATTACKS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: assembled([_lying(TWO, codec=ZSTD_DICTIONARY, dictionary=1)]),
         "dictionary 1",
     ),
-    "no object at all": (lambda: assembled([raw_frame(oid_of(b"hello"), b"hello")]), "malformed object"),
+    "no object at all": (lambda: assembled([raw(oid_of(b"hello"), b"hello")]), "malformed object"),
     "not canonical": (lambda: assembled([_raw(b"\x93\x01\xa5value\x82\xa4type\xa1a\xa4data\x01")]), "malformed object"),
     "an unknown kind": (lambda: assembled([_raw(b"\x93\x01\xa4evil\x80")]), "is not a kind of object"),
     "a bomb": (lambda: assembled([_squeezed(BOMB)]), "that claim to hold"),
@@ -166,7 +167,7 @@ ATTACKS: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 def _raw(payload: bytes) -> Frame:
-    return raw_frame(oid_of(payload), payload)
+    return raw(oid_of(payload), payload)
 
 
 def _squeezed(payload: bytes) -> Frame:

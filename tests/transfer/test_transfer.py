@@ -16,7 +16,8 @@ from tests.support.stores import store_run
 from themis_vcs import InMemoryRunStore, LmdbRunStore
 from themis_vcs.errors import Corrupt, FormatError, MalformedPack, MissingReference, RefConflict
 from themis_vcs.model.objects import Tag, Value
-from themis_vcs.store.backend import ANY, RefUpdate
+from themis_vcs.model.oid import Oid
+from themis_vcs.store.backend import ANY, Anything, RefUpdate
 from themis_vcs.store.fsck import fsck
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.pack import PackWriter
@@ -38,8 +39,8 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Repositor
         yield opened
 
 
-def _update(source: Repository, name: str = "names/demo", expected: object = ANY) -> RefUpdate:
-    return RefUpdate(name, source.ref(name), expected)  # type: ignore[arg-type]
+def _update(source: Repository, name: str = "names/demo", expected: Oid | Anything | None = ANY) -> RefUpdate:
+    return RefUpdate(name, source.ref(name), expected)
 
 
 def _everything(repository: Repository) -> dict[bytes, bytes]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import copy
 from functools import cache, lru_cache
 from math import isnan
@@ -210,7 +210,7 @@ def _is_plain(value: Any, depth: int, long_keys: bool) -> bool:
         items = value
     elif kind in _RECORDS or _is_record(kind):
         items, defaults = structs.astuple(value), _RECORDS[kind]
-        if defaults and _keeps_a_default(items, defaults):
+        if defaults and any(items[at] == default is not items[at] for at, default in defaults):
             return False
     else:
         return kind in _LEAVES or (kind is float and value == value)
@@ -222,14 +222,6 @@ def _is_plain(value: Any, depth: int, long_keys: bool) -> bool:
         if type(item) not in _LEAVES and not _is_plain(item, depth, long_keys):
             return False
     return True
-
-
-def _keeps_a_default(items: Sequence[Any], defaults: Sequence[tuple[int, Any]]) -> bool:
-    """Say whether msgspec would write a field though it equals its default."""
-    for at, default in defaults:  # noqa: SIM110
-        if items[at] == default is not items[at]:
-            return True
-    return False
 
 
 def _key_fits(key: str) -> bool:

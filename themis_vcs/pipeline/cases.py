@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from themis_vcs.errors import ConfigurationError, DataError, EncodingError
@@ -50,26 +50,27 @@ def same_cases(datasets: Sequence[Dataset], identity: Identity) -> bool:
     if revisions != identity.revisions or None not in revisions.values():
         return revisions == identity.revisions
     try:
-        entries = sorted(
-            (case_key(dataset.dataset_id, case.case_id), oid_of(encode("value", Value("case", case))))
-            for dataset in datasets
-            for case in dataset.iter_cases()
-        )
+        entries = sorted((key, oid) for dataset in datasets for key, oid, _ in _encoded(dataset))
     except DataError:
         return False
     return tree.build(entries).root == identity.cases
 
 
-def _store(workspace: Workspace, dataset: Dataset, entries: list[tuple[str, Oid]]) -> None:
-    chunk: list[tuple[Oid, bytes]] = []
+def _encoded(dataset: Dataset) -> Iterator[tuple[str, Oid, bytes]]:
+    """Yield key, oid and payload of every case. DataError names the one that has no canonical encoding."""
     for case in dataset.iter_cases():
         try:
             payload = encode("value", Value("case", case))
         except EncodingError as error:
             where = f"{dataset.dataset_id}: case {case.case_id!r:.80}"
             raise DataError(f"{where}: {error.path.removeprefix('$.data')}: {error.reason}") from error
-        oid = oid_of(payload)
-        entries.append((case_key(dataset.dataset_id, case.case_id), oid))
+        yield case_key(dataset.dataset_id, case.case_id), oid_of(payload), payload
+
+
+def _store(workspace: Workspace, dataset: Dataset, entries: list[tuple[str, Oid]]) -> None:
+    chunk: list[tuple[Oid, bytes]] = []
+    for key, oid, payload in _encoded(dataset):
+        entries.append((key, oid))
         chunk.append((oid, payload))
         if len(chunk) == _CHUNK:
             _keep(workspace, chunk)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import getpass
 import os
 import platform
 import socket
@@ -12,6 +11,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from themis_vcs.store.repository import user_at_host
 
 
 def capture(directory: Path | None = None) -> dict[str, Any]:
@@ -62,14 +63,7 @@ def git_state(directory: Path) -> dict[str, Any] | None:
 
 def who() -> str:
     """The person as the reflog names them: THEMIS_USER, else user@host."""
-    named = os.environ.get("THEMIS_USER")
-    if named:
-        return named
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = f"uid-{os.getuid()}"
-    return f"{user}@{socket.gethostname()}"
+    return os.environ.get("THEMIS_USER") or user_at_host()
 
 
 def _git(directory: Path, *arguments: str) -> str | None:

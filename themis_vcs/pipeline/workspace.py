@@ -11,8 +11,6 @@ from themis_vcs.model.oid import Oid, oid_of
 from themis_vcs.pipeline.recent import Recent
 from themis_vcs.store.repository import Repository
 
-_TREE = "tree"
-
 
 class Workspace(Reader):
     """Reads and writes of one run."""
@@ -32,7 +30,7 @@ class Workspace(Reader):
         """
         if not self.repository.has(built.root):
             for oid, payload in built.nodes.items():
-                self.write(oid, payload, _TREE, ())
+                self._keep(oid, payload, "tree", ())
         return built.root
 
     def put(self, obj: Object) -> Oid:
@@ -45,11 +43,14 @@ class Workspace(Reader):
 
     def write(self, oid: Oid, payload: bytes, label: str, refers_to: Sequence[Oid] | None = None) -> None:
         """Keep canonical bytes under their oid. The store makes sure of `refers_to`; if None, it is read from them."""
+        if not self.dry:
+            self._recent.add(oid, payload)
+        self._keep(oid, payload, label, refers_to)
+
+    def _keep(self, oid: Oid, payload: bytes, label: str, refers_to: Sequence[Oid] | None) -> None:
         if self.dry:
             self._overlay[oid] = payload
         else:
-            if label != _TREE:
-                self._recent.add(oid, payload)
             self.repository.put_payload(oid, payload, label, refers_to)
 
     def flush(self) -> None:

@@ -107,10 +107,14 @@ def received(payload: bytes) -> Trained:
     return Trained(load(payload, Dictionary).label, frame, loaded(payload))
 
 
+def readable(dictionary: Dictionary) -> zstandard.ZstdCompressionDict:
+    """Return a dictionary ready to decompress, which shows whether it is one."""
+    return zstandard.ZstdCompressionDict(dictionary.data, dict_type=zstandard.DICT_TYPE_FULLDICT)
+
+
 def loaded(payload: bytes) -> zstandard.ZstdCompressionDict:
     """Return the dictionary that a dictionary object holds, ready to compress and to decompress."""
-    data = load(payload, Dictionary).data
-    dictionary = zstandard.ZstdCompressionDict(data, dict_type=zstandard.DICT_TYPE_FULLDICT)
+    dictionary = readable(load(payload, Dictionary))
     try:
         dictionary.precompute_compress(level=LEVEL)
     except zstandard.ZstdError as error:

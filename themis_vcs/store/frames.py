@@ -52,6 +52,11 @@ class Frame(NamedTuple):
         return _HEADER.pack(self.oid, self.codec, self.dictionary, self.raw_length, len(self.data)) + self.data
 
 
+def raw(oid: Oid, payload: bytes) -> Frame:
+    """Return a frame that holds a payload as it is."""
+    return Frame(oid, RAW, 0, len(payload), payload)
+
+
 def compress(
     oids: Sequence[Oid],
     payloads: Sequence[bytes],
@@ -70,7 +75,7 @@ def compress(
         if len(data) < len(payload):
             frames.append(Frame(oid, codec, number, len(payload), data))
         else:
-            frames.append(Frame(oid, RAW, 0, len(payload), payload))
+            frames.append(raw(oid, payload))
     return frames
 
 
@@ -79,6 +84,12 @@ def _compressed(compressor: zstandard.ZstdCompressor, payloads: Sequence[bytes])
         return [compressor.compress(payload) for payload in payloads]
     collection = compressor.multi_compress_to_buffer(list(payloads), threads=-1)
     return [collection[place].tobytes() for place in range(len(collection))]
+
+
+def lengths(header: bytes) -> tuple[int, int]:
+    """Return the raw and the stored length that a frame's header claims, unchecked."""
+    _, _, _, raw_length, stored = _HEADER.unpack(header)
+    return raw_length, stored
 
 
 def unpack(segment: memoryview | bytes, offset: int) -> Frame:
@@ -94,11 +105,6 @@ def unpack(segment: memoryview | bytes, offset: int) -> Frame:
     if codec > ZSTD_DICTIONARY or (codec == ZSTD_DICTIONARY) != (dictionary > 0):
         raise Corrupt(f"the frame at offset {offset} has codec {codec} and dictionary {dictionary}", oid=oid)
     return Frame(oid, codec, dictionary, raw_length, bytes(segment[start : start + stored]))
-
-
-def oid_at(segment: memoryview, offset: int) -> bytes:
-    """Return the oid that the frame at `offset` names; shorter than 32 bytes if there is none."""
-    return bytes(segment[offset : offset + 32])
 
 
 def payload_of(frame: Frame, lookup: DictionaryLookup) -> bytes:

@@ -136,7 +136,7 @@ class Repository(View):
         batch = Batch(
             refs=refs,
             message=message,
-            who=_user() if who is None else who,
+            who=user_at_host() if who is None else who,
             time=time.time_ns(),
             tracks=dict(tracks or {}),
             local=dict(local or {}),
@@ -241,8 +241,10 @@ def _label(obj: Object) -> str:
     return type(obj).__name__.lower()
 
 
-def _user() -> str:
+def user_at_host() -> str:
+    """Return who this process belongs to, as the reflog names them."""
     try:
-        return f"{pwd.getpwuid(os.getuid()).pw_name}@{os.uname().nodename}"
-    except (KeyError, OSError):
-        return f"unknown@{os.uname().nodename}"
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = f"uid-{os.getuid()}"
+    return f"{user}@{os.uname().nodename}"

@@ -11,6 +11,7 @@ from themis_vcs.errors import Corrupt, ObjectNotFound, RevisionNotFound
 from themis_vcs.model.objects import Object, load, references
 from themis_vcs.model.oid import Oid, is_prefix
 from themis_vcs.store.backend import Backend, ReflogEntry
+from themis_vcs.store.walk import children_first
 
 T = TypeVar("T", bound=msgspec.Struct)
 R = TypeVar("R")
@@ -81,25 +82,12 @@ class View:
         Objects for which `skip` says so are left out, with what only they reach. Corrupt where a reference leads to
         nothing. Takes memory for one oid per object and one object per level.
         """
-        seen: set[Oid] = set()
 
-        def expand(oids: Iterable[Oid]) -> Iterator[tuple[Oid, bytes]]:
-            fresh = [oid for oid in dict.fromkeys(oids) if oid not in seen and not (skip and skip(oid))]
-            return self.read_many(fresh)
+        def fetch(oids: list[Oid]) -> Iterator[tuple[Oid, Object]]:
+            wanted = [oid for oid in oids if not (skip and skip(oid))]
+            return ((oid, load(payload)) for oid, payload in self.read_many(wanted))
 
-        stack: list[tuple[Oid, Object | None, Iterator[tuple[Oid, bytes]]]] = [(b"", None, expand(roots))]
-        while stack:
-            oid, obj, children = stack[-1]
-            following = next(children, None)
-            if following is None:
-                stack.pop()
-                if obj is not None:
-                    yield oid, obj
-            elif following[0] not in seen:
-                child, payload = following
-                seen.add(child)
-                found = load(payload)
-                stack.append((child, found, expand(references(found))))
+        return children_first(roots, fetch, references)
 
     def ref(self, name: str) -> Oid | None:
         """Return where a ref points, None if there is none of that name."""

@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from themis_vcs.errors import UsageError
 from themis_vcs.model.oid import Oid
-from themis_vcs.store.frames import RAW, Frame
+from themis_vcs.store.frames import Frame
 
 MAGIC: Final = b"\x89THPACK\n"
 VERSION: Final = 1
@@ -128,8 +128,3 @@ class PackWriter:
         self._hash.update(data)
         self._size += len(data)
         self._write(data)
-
-
-def raw_frame(oid: Oid, payload: bytes) -> Frame:
-    """Return a frame that holds a payload as it is."""
-    return Frame(oid, RAW, 0, len(payload), payload)

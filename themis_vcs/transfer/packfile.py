@@ -12,7 +12,8 @@ from themis_vcs.errors import Corrupt, MalformedPack, ObjectNotFound
 from themis_vcs.model.objects import Dictionary, load
 from themis_vcs.model.oid import Oid, oid_of
 from themis_vcs.store import frames
-from themis_vcs.store.frames import HEADER_BYTES, Frame, payload_of
+from themis_vcs.store.dictionaries import readable
+from themis_vcs.store.frames import HEADER_BYTES, DictionaryLookup, Frame, payload_of
 from themis_vcs.transfer import pack
 
 _TAIL = pack.TRAILER.size + pack.HASH_BYTES
@@ -45,7 +46,7 @@ class PackFile:
         place = self._find(oid)
         if place is None:
             raise ObjectNotFound(oid)
-        payload = self._payload(place)
+        payload = self._payload(place, self._dictionary)
         if oid_of(payload) != oid:
             raise self._malformed(place, f"another object than {oid.hex()}", oid)
         return payload
@@ -72,10 +73,9 @@ class PackFile:
         oid, place = pack.ENTRY.unpack(self._bytes(self._index + pack.ENTRY.size * number, pack.ENTRY.size))
         return oid, place
 
-    def _payload(self, place: int, lookup: bool = True) -> bytes:
+    def _payload(self, place: int, lookup: DictionaryLookup) -> bytes:
         try:
-            frame = self._frame(place)
-            return payload_of(frame, self._dictionary if lookup else _none)
+            return payload_of(self._frame(place), lookup)
         except MalformedPack:
             raise
         except Corrupt as error:
@@ -85,7 +85,7 @@ class PackFile:
         if place + HEADER_BYTES > self._index:
             raise self._malformed(place, "no object begins here")
         header = self._bytes(place, HEADER_BYTES)
-        raw_length, stored = int.from_bytes(header[35:39], "big"), int.from_bytes(header[39:43], "big")
+        raw_length, stored = frames.lengths(header)
         if place + HEADER_BYTES + stored > self._index or not pack.within_ratio(raw_length, stored):
             raise self._malformed(place, f"an object of {stored:,} bytes that claim to hold {raw_length:,}")
         return frames.unpack(header + self._bytes(place + HEADER_BYTES, stored), 0)
@@ -98,8 +98,7 @@ class PackFile:
             place = self._dictionary_places[number - 1]
             if place and self._bytes(place - 1, 1) != pack.RECORD:
                 raise Corrupt(f"dictionary {number}, which a frame needs, is not in this pack")
-            data = load(self._payload(place, lookup=False), Dictionary).data
-            found = zstandard.ZstdCompressionDict(data, dict_type=zstandard.DICT_TYPE_FULLDICT)
+            found = readable(load(self._payload(place, _none), Dictionary))
             self._dictionaries[number] = found
         return found
 

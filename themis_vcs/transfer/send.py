@@ -8,9 +8,9 @@ from typing import Final
 
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Stored
-from themis_vcs.store.frames import Frame
+from themis_vcs.store.frames import Frame, raw
 from themis_vcs.store.repository import Repository
-from themis_vcs.transfer.pack import PackWriter, raw_frame, within_ratio
+from themis_vcs.transfer.pack import PackWriter, within_ratio
 
 PACK_BYTES: Final = 16 << 20
 """A pack that has become as large as this is ended."""
@@ -44,7 +44,7 @@ def packs(
 def _add(writer: PackWriter, source: Repository, item: Stored, knows: Callable[[Oid], bool]) -> None:
     frame, dictionary, payload = item
     if not within_ratio(frame.raw_length, len(frame.data)):
-        frame, dictionary = raw_frame(frame.oid, payload), None
+        frame, dictionary = raw(frame.oid, payload), None
     if dictionary is not None and not writer.can_use(dictionary):
         if knows(dictionary):
             writer.know(dictionary)

@@ -16,6 +16,7 @@ from themis_vcs.model.codec import MAX_OBJECT
 from themis_vcs.model.objects import Dictionary, Object, load, references
 from themis_vcs.model.oid import OID_BYTES, Oid
 from themis_vcs.store import frames
+from themis_vcs.store.dictionaries import readable
 from themis_vcs.store.frames import HEADER_BYTES, Frame, payload_of
 from themis_vcs.transfer import pack
 
@@ -109,7 +110,7 @@ class PackReader:
         header = self._take(HEADER_BYTES)
         if self._at > pack.MAX_BYTES:
             raise self._malformed(start, f"more than {pack.MAX_BYTES:,} bytes")
-        raw_length, stored = int.from_bytes(header[35:39], "big"), int.from_bytes(header[39:43], "big")
+        raw_length, stored = frames.lengths(header)
         if stored > MAX_OBJECT or raw_length > MAX_OBJECT:
             raise self._malformed(start, f"an object that claims {max(raw_length, stored):,} bytes")
         if not pack.within_ratio(raw_length, stored):
@@ -141,8 +142,7 @@ class PackReader:
             raise self._malformed(start, f"more than {pack.MAX_DICTIONARIES} dictionaries", oid)
         if len(dictionary.data) > pack.MAX_DICTIONARY:
             raise self._malformed(start, f"a dictionary of {len(dictionary.data):,} bytes", oid)
-        ready = zstandard.ZstdCompressionDict(dictionary.data, dict_type=zstandard.DICT_TYPE_FULLDICT)
-        self._dictionaries.append(ready)
+        self._dictionaries.append(readable(dictionary))
         self._dictionary_places.append(start)
         self.dictionaries.append(payload)
 
