@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from themis_vcs.model.oid import Oid
-from themis_vcs.model.tree import case_of, split_key
+from themis_vcs.model.tree import case_of
 from themis_vcs.pipeline.workspace import Workspace
 
 CASES, DATASETS = "cases", "datasets"
@@ -43,12 +43,6 @@ def inputs_of(
     for case in wanted:
         found = [look(case) for look in looks]
         yield case, tuple(found[: len(names)]) if [*map(len, found)] == complete else None
-
-
-def ids_of(case: str) -> tuple[str, str]:
-    """Dataset id and case id of the key of a case."""
-    dataset, _, case_id = case.partition("/")
-    return (dataset, case_id) if "%" not in case else split_key(case)[:2]
 
 
 def _datasets(workspace: Workspace, root: Oid) -> Look:

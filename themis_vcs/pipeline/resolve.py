@@ -38,7 +38,7 @@ def resolve_components(
         if "parse" in stages
         else None,
         metrics=metrics,
-        judge_models=found.several("judge_model", evaluation.judge_models, "evaluation.judge_models")
+        judge_models=list(found.several("judge_model", evaluation.judge_models, "evaluation.judge_models").values())
         if judging
         else [],
     )
@@ -120,9 +120,11 @@ class _Finder:
         except ThemisError as error:
             self.problems.append((path, _said(error)))
 
-    def several(self, role: str, configured: Sequence[Any], path: str) -> list[Any]:
-        found = [self.one(role, each, f"{path}.{number}") for number, each in enumerate(configured)]
-        return [each for each in found if each is not None]
+    def several(self, role: str, configured: Sequence[Any], path: str) -> dict[str, Any]:
+        """The components that could be made, by their paths."""
+        places = {f"{path}.{number}": each for number, each in enumerate(configured)}
+        made = {place: self.one(role, each, place) for place, each in places.items()}
+        return {place: component for place, component in made.items() if component is not None}
 
 
 def _said(error: ThemisError) -> str:
@@ -131,10 +133,8 @@ def _said(error: ThemisError) -> str:
 
 def _wanted_metrics(found: _Finder, evaluation: EvaluationConfig, stages: Collection[str]) -> list[Any]:
     metrics = []
-    for number, configured in enumerate(evaluation.metrics):
-        path = f"evaluation.metrics.{number}"
-        metric = found.one("metric", configured, path)
-        if metric is not None and ("judge" if is_workflow(metric) else "score") in stages:
+    for path, metric in found.several("metric", evaluation.metrics, "evaluation.metrics").items():
+        if ("judge" if is_workflow(metric) else "score") in stages:
             metrics.append(metric)
             found.check(metric, evaluation, path)
     return metrics

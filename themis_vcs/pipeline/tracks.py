@@ -33,8 +33,9 @@ from themis_vcs.evaluation.prompt import PromptSpec
 from themis_vcs.model.derivation import derive_seed
 from themis_vcs.model.objects import ComponentRef, Value
 from themis_vcs.model.oid import Oid
+from themis_vcs.model.tree import split_key
 from themis_vcs.pipeline.attempts import Caller, awaited, in_thread
-from themis_vcs.pipeline.inputs import CASES, DATASETS, ids_of
+from themis_vcs.pipeline.inputs import CASES, DATASETS
 from themis_vcs.pipeline.judging import execute_workflow, judges_of, make_subject
 from themis_vcs.pipeline.plan import TrackSpec, Work
 from themis_vcs.pipeline.workspace import Workspace
@@ -97,7 +98,7 @@ class Binder:
             return GenerateContext(dataset, case, index, seed, settings.prompt_spec, settings.policy)
 
         async def call(work: Work, groups: tuple[tuple[Any, ...], ...], attempts: list[dict[str, Any]]) -> Any:
-            dataset, case_id = ids_of(work.case)
+            dataset, case_id, _ = split_key(work.case)
             ctx = context(dataset, case_id, work.index, work.seed)
             function = _bind(generator.generate, groups[0][0], ctx)
             result = await self.caller.call(_threaded(function) if blocking else function, attempts, generator)
@@ -110,7 +111,7 @@ class Binder:
         ref = describe(generator, "generator")
 
         def extra(case: str, index: int, oid: Oid) -> list[bytes]:
-            dataset, case_id = ids_of(case)
+            dataset, case_id, _ = split_key(case)
             ctx = context(dataset, case_id, index, seed(case, index))
             return [generator.case_fingerprint(self.workspace.value(oid), ctx)]
 
@@ -137,7 +138,7 @@ class Binder:
         also = [] if selector is None else [describe(selector, "selector")]
 
         async def call(work: Work, groups: tuple[tuple[Any, ...], ...], attempts: list[dict[str, Any]]) -> Any:
-            dataset, case_id = ids_of(work.case)
+            dataset, case_id, _ = split_key(work.case)
             candidates = list(groups[0])
             if selector is not None:
                 ids = [candidate.candidate_id for candidate in candidates]
@@ -166,7 +167,7 @@ class Binder:
         parser = self.components.parser
 
         def call(work: Work, groups: tuple[tuple[Any, ...], ...], attempts: list[dict[str, Any]]) -> Any:
-            dataset, case_id = ids_of(work.case)
+            dataset, case_id, _ = split_key(work.case)
             (candidate,) = groups[0]
             result = awaited(parser.parse(candidate, ParseContext(dataset, case_id, candidate.candidate_id)))
             return check_result("parser", result, component_id(parser))
@@ -227,7 +228,7 @@ class Binder:
         members = [metric, *self.components.judge_models]
 
         def extra(case: str, index: int, oid: Oid) -> list[bytes]:
-            ctx = CaseContext(ids_of(case)[0], self.workspace.value(oid))
+            ctx = CaseContext(split_key(case)[0], self.workspace.value(oid))
             return [each.case_fingerprint(ctx.case, ctx) for each in members if hasattr(each, "case_fingerprint")]
 
         also = [describe(model, "judge_model") for model in self.components.judge_models]

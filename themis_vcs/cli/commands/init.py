@@ -42,8 +42,7 @@ def command(session: Session, directory: Path | None, as_json: bool) -> None:
     named = session.store or (None if directory else os.environ.get("THEMIS_DIR"))
     path = Path(named) if named else (directory or Path()) / NAME
     existed = (path / "format").exists()
-    with Repository.init(path):
-        pass
+    Repository.init(path).close()
     if as_json:
         session.output.json({"store": str(path.absolute()), "created": not existed})
     else:

@@ -40,11 +40,13 @@ def split_key(key: str) -> tuple[str, str, int | None]:
     parts = key.split("/")
     if len(parts) not in (2, 3) or not all(parts) or (len(parts) == 3 and not _INDEX.fullmatch(parts[2])):
         raise DataError(f"{key!r:.100} is not a case key", hint="a case key is DATASET/CASE or DATASET/CASE/INDEX")
+    index = int(parts[2]) if len(parts) == 3 else None
+    if "%" not in key and key.isprintable():
+        return parts[0], parts[1], index
     try:
         dataset_id, case_id = (unquote_to_bytes(part).decode() for part in parts[:2])
     except UnicodeError:
         raise DataError(f"{key!r:.100} is not a case key: its escapes are no UTF-8") from None
-    index = int(parts[2]) if len(parts) == 3 else None
     if case_key(dataset_id, case_id, index) != key:
         raise DataError(f"{key!r:.100} is not a case key", hint="only %, / and control characters are escaped, as %2F")
     return dataset_id, case_id, index
