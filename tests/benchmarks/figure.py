@@ -61,7 +61,7 @@ class Dose:
     cases: int = 10_000
     calls: int = 500
     rounds: int = 3
-    starts: int = 15
+    starts: int = 40
 
 
 QUICK = Dose(

@@ -25,8 +25,7 @@ class Anything:
 ANY: Final = Anything()
 
 
-@dataclass(frozen=True)
-class RefUpdate:
+class RefUpdate(NamedTuple):
     """Move `name` from `expected` to `new`; None means absent, ANY that the old value does not matter."""
 
     name: str
@@ -90,8 +89,7 @@ class Batch:
     local: dict[str, bytes] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Statistics:
+class Statistics(NamedTuple):
     """What a store holds. Bytes are bytes on disk; 0 where nothing is on disk."""
 
     objects: int

@@ -9,7 +9,7 @@ own size over as many records as were seen. Trees are mostly hashes, and none do
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import zstandard
 
@@ -33,8 +33,7 @@ _DMER: Final = 8
 _FREQUENCIES: Final = 17
 
 
-@dataclass(frozen=True)
-class Trained:
+class Trained(NamedTuple):
     """A dictionary that no store holds yet, as the frame to store and in the form that compresses."""
 
     label: str

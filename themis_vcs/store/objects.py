@@ -6,9 +6,8 @@ Each call is one short transaction, or, for an iterator, one per step; decompres
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from themis_vcs.errors import Corrupt, ObjectNotFound, ThemisError
 from themis_vcs.model.oid import Oid
@@ -27,8 +26,7 @@ _SEGMENT_STEP: Final = 32
 K = TypeVar("K")
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """Frames to append with the dictionaries they need, index rows to delete, and the transaction of the lookup."""
 
     frames: list[Frame]

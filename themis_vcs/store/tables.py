@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import lmdb
 
@@ -13,8 +12,7 @@ from themis_vcs.errors import Corrupt
 Cursor: TypeAlias = "lmdb.Cursor[memoryview]"
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """A named database inside the environment."""
 
     name: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import random
 import threading
 import time
 from collections.abc import Iterator
@@ -65,7 +64,7 @@ class WriteLock:
                     raise self._busy(timeout) from None
             except OSError as error:
                 raise StorageError(f"cannot lock {self.path}: {error.strerror}") from error
-            time.sleep(min(pause * random.uniform(0.5, 1.0), remaining))
+            time.sleep(min(pause * (0.5 + os.urandom(1)[0] / 512), remaining))
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _busy(self, timeout: float) -> StoreBusy:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import repeat
 from struct import Struct as Layout
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from blake3 import blake3
 
@@ -29,12 +28,11 @@ _THRESHOLD = (2**32 // AVERAGE_KEYS).to_bytes(4, "big")
 _HASHERS = [blake3(bytes([level]), derive_key_context=CONTEXT) for level in range(MAX_LEVEL + 1)]
 
 
-@dataclass(frozen=True)
-class Built:
+class Built(NamedTuple):
     """A tree's root, and by oid the payloads of its nodes that are new, children first."""
 
     root: Oid
-    nodes: dict[Oid, bytes] = field(repr=False)
+    nodes: dict[Oid, bytes]
 
 
 def is_end(level: int, key: str) -> bool:
