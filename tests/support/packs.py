@@ -13,10 +13,11 @@ from tests.support.records import values
 from themis_vcs.model import tree
 from themis_vcs.model.objects import Dictionary, Object, Tag, Value, dump
 from themis_vcs.model.oid import Oid, oid_of
+from themis_vcs.store.backend import Stored
 from themis_vcs.store.frames import Frame, compress
 from themis_vcs.transfer import pack
 from themis_vcs.transfer.pack import PackWriter
-from themis_vcs.transfer.unpack import PackReader, Received
+from themis_vcs.transfer.unpack import PackReader
 
 RECORDS = 24
 
@@ -57,7 +58,7 @@ def whole_pack(count: int = RECORDS) -> tuple[bytes, dict[Oid, bytes]]:
     return sink.getvalue(), {**contents, oid_of(dump(tag)): dump(tag)}
 
 
-def read_all(data: bytes) -> list[Received]:
+def read_all(data: bytes) -> list[Stored]:
     """Read a pack that fills `data`."""
     reader = PackReader(io.BytesIO(data), "test.pack")
     received = list(reader)

@@ -17,14 +17,16 @@ from themis_vcs import InMemoryRunStore, LmdbRunStore
 from themis_vcs.errors import Corrupt, FormatError, MalformedPack, MissingReference, RefConflict
 from themis_vcs.model.objects import Tag, Value
 from themis_vcs.model.oid import Oid
-from themis_vcs.store.backend import ANY, Anything, RefUpdate
+from themis_vcs.store.backend import ANY, Anything, RefUpdate, Stored
 from themis_vcs.store.fsck import fsck
 from themis_vcs.store.repository import Repository
+from themis_vcs.transfer.endpoint import Transferred
 from themis_vcs.transfer.pack import PackWriter
 from themis_vcs.transfer.receive import receive
 from themis_vcs.transfer.send import packs
-from themis_vcs.transfer.transfer import transfer
-from themis_vcs.transfer.walk import lacking
+from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.transfer import lacking
+from themis_vcs.transfer.transfer import transfer as between
 
 
 @pytest.fixture(params=["memory", "lmdb"])
@@ -37,6 +39,14 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Repositor
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Repository]:
     with Repository.memory() if request.param == "memory" else Repository.init(tmp_path / "target") as opened:
         yield opened
+
+
+def transfer(source: Repository, target: Repository, updates: list[RefUpdate], *, message: str) -> Transferred:
+    return between(StoreEndpoint(source), StoreEndpoint(target), updates, message=message)
+
+
+def _lacking(source: Repository, target: Repository, run: Oid) -> Iterator[Stored]:
+    return lacking(StoreEndpoint(source), StoreEndpoint(target), [run])
 
 
 def _update(source: Repository, name: str = "names/demo", expected: Oid | Anything | None = ANY) -> RefUpdate:
@@ -96,8 +106,8 @@ def test_a_repeat_after_a_failure_sends_only_what_did_not_arrive(
 ) -> None:
     run = store_run(source, 700)
     source.flush()
-    wanted = sum(1 for _ in lacking(source, [run.run], target.missing))
-    made = packs(source, lacking(source, [run.run], target.missing), limit=4_000)
+    wanted = sum(1 for _ in _lacking(source, target, run.run))
+    made = packs(StoreEndpoint(source), _lacking(source, target, run.run), limit=4_000)
     arrived = sum(receive(next(made), target).objects for _ in range(3))
     assert target.ref("names/demo") is None
     again = transfer(source, target, [_update(source)], message="pull")
@@ -122,8 +132,8 @@ def test_a_dictionary_that_the_receiver_has_is_only_named(tmp_path: Path) -> Non
         transfer(source, target, [_update(source)], message="pull")
         changed = store_run(source, 3_001, parent=first.run)
         source.flush()
-        thin = next(packs(source, lacking(source, [changed.run], target.missing), knows=target.has))
-        whole = next(packs(source, lacking(source, [changed.run], target.missing)))
+        thin = next(packs(StoreEndpoint(source), _lacking(source, target, changed.run), knows=target.has))
+        whole = next(packs(StoreEndpoint(source), _lacking(source, target, changed.run)))
         assert len(thin.getvalue()) < len(whole.getvalue()) - 4_000
         with Repository.memory() as stranger, pytest.raises(MalformedPack, match="dictionary .* is not here"):
             receive(thin, stranger)

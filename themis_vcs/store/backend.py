@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
+from themis_vcs.model.objects import Object
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.frames import Frame
 
@@ -46,11 +47,15 @@ Record: TypeAlias = tuple[Oid, bytes, str]
 
 
 class Stored(NamedTuple):
-    """An object as it lies in a store: its frame, and the oid of the dictionary that the frame needs."""
+    """An object as it lies in a store: its frame, and the oid of the dictionary that the frame needs.
+
+    The payload hashes to the oid. `object` is there if the payload has been decoded and found canonical already.
+    """
 
     frame: Frame
     dictionary: Oid | None
     payload: bytes
+    object: Object | None = None
 
 
 class Foreign(NamedTuple):

@@ -1,4 +1,4 @@
-"""Making packs of objects of a store."""
+"""Making packs of objects."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Final
 
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Stored
-from themis_vcs.store.frames import Frame, raw
-from themis_vcs.store.repository import Repository
+from themis_vcs.store.frames import compress, raw
+from themis_vcs.transfer.endpoint import Source
 from themis_vcs.transfer.pack import PackWriter, within_ratio
 
 PACK_BYTES: Final = 16 << 20
@@ -17,7 +17,7 @@ PACK_BYTES: Final = 16 << 20
 
 
 def packs(
-    source: Repository,
+    source: Source,
     items: Iterable[Stored],
     *,
     limit: int = PACK_BYTES,
@@ -41,20 +41,18 @@ def packs(
         yield _finished(writer, sink)
 
 
-def _add(writer: PackWriter, source: Repository, item: Stored, knows: Callable[[Oid], bool]) -> None:
-    frame, dictionary, payload = item
+def _add(writer: PackWriter, source: Source, item: Stored, knows: Callable[[Oid], bool]) -> None:
+    frame, dictionary, payload, _ = item
+    if frame.oid in writer:
+        return
     if not within_ratio(frame.raw_length, len(frame.data)):
         frame, dictionary = raw(frame.oid, payload), None
     if dictionary is not None and not writer.can_use(dictionary):
         if knows(dictionary):
             writer.know(dictionary)
         else:
-            writer.add(_frame(source, dictionary), is_dictionary=True)
+            writer.add(compress([dictionary], [source.dictionary(dictionary)])[0], is_dictionary=True)
     writer.add(frame, dictionary)
-
-
-def _frame(source: Repository, oid: Oid) -> Frame:
-    return next(iter(source.stored([oid]))).frame
 
 
 def _finished(writer: PackWriter, sink: io.BytesIO) -> io.BytesIO:

@@ -1,35 +1,49 @@
-"""Bringing refs, with all that they reach, from one store to another."""
+"""Bringing refs, with all that they reach, from one endpoint to another."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Final
 
-from themis_vcs.store.backend import RefUpdate
-from themis_vcs.store.repository import Repository
-from themis_vcs.transfer.receive import receive
-from themis_vcs.transfer.send import packs
-from themis_vcs.transfer.walk import lacking
+from themis_vcs.model.oid import Oid
+from themis_vcs.store.backend import RefUpdate, Stored
+from themis_vcs.store.refs import moves_of
+from themis_vcs.transfer.endpoint import Progress, Source, Target, Transferred
+from themis_vcs.transfer.history import lacking_runs
+from themis_vcs.transfer.walk import Walk
 
-
-class Transferred(NamedTuple):
-    """What went over: objects that the target lacked, and the bytes of their packs."""
-
-    objects: int
-    size: int
+RUNS_AT_ONCE: Final = 64
+"""So many runs of a line are walked together: it takes a round trip per level of them, and memory per level."""
 
 
-def transfer(source: Repository, target: Repository, updates: Sequence[RefUpdate], *, message: str) -> Transferred:
+def transfer(
+    source: Source,
+    target: Target,
+    updates: Sequence[RefUpdate],
+    *,
+    message: str,
+    seen: Mapping[str, Oid] | None = None,
+    progress: Progress | None = None,
+) -> Transferred:
     """Move refs of `target` to objects of `source`, which are brought there first; all of the refs or none.
 
-    RefConflict, before anything is sent, if a ref is not where its update expects it. What arrived before a failure
-    stays, so that a repeat does not send it again.
+    `seen` is where the refs of the target were a moment ago, if the caller has asked. RefConflict, before anything is
+    sent, if a ref is not where its update expects it. What arrived before a failure stays, so that a repeat does not
+    send it again.
     """
-    target.expect(updates)
-    roots = [update.new for update in updates if update.new is not None]
-    objects = size = 0
-    for pack in packs(source, lacking(source, roots, target.missing), knows=target.has):
-        arrival = receive(pack, target)
-        objects, size = objects + arrival.objects, size + arrival.size
-    target.commit(updates, message=message)
-    return Transferred(objects, size)
+    moves = moves_of(updates, (target.refs() if seen is None else seen).get)
+    if not moves:
+        return Transferred()
+    roots = [update.new for update, _ in moves if update.new is not None]
+    brought = target.take(lacking(source, target, roots), source, progress) if roots else Transferred()
+    target.move([update for update, _ in moves], message)
+    return brought
+
+
+def lacking(source: Source, target: Target, roots: Sequence[Oid]) -> Iterator[Stored]:
+    """Yield what the roots reach and the target lacks, each object once and after all that it refers to."""
+    walk = Walk(source, target)
+    runs = iter(lacking_runs(source, target, roots))
+    while some := list(islice(runs, RUNS_AT_ONCE)):
+        yield from walk.reach(some)

@@ -6,7 +6,7 @@ Memory is bounded by the largest object and by the oids of a pack. Not responsib
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import zstandard
 from blake3 import blake3
@@ -16,6 +16,7 @@ from themis_vcs.model.codec import MAX_OBJECT
 from themis_vcs.model.objects import Dictionary, Object, load, references
 from themis_vcs.model.oid import OID_BYTES, Oid
 from themis_vcs.store import frames
+from themis_vcs.store.backend import Stored
 from themis_vcs.store.dictionaries import readable
 from themis_vcs.store.frames import HEADER_BYTES, Frame, payload_of
 from themis_vcs.transfer import pack
@@ -23,20 +24,12 @@ from themis_vcs.transfer import pack
 _CHUNK = 1 << 16
 
 
-class Received(NamedTuple):
-    """An object of a pack, checked: its frame, its payload, and what it is."""
-
-    frame: Frame
-    payload: bytes
-    object: Object
-
-
 class PackReader:
     """The objects of the pack that begins where `stream` stands; `source` names it in errors.
 
     Iterate to the end: only then is the pack known to be whole. `known` gives the payload of a dictionary that the
-    receiver has, None for one that it has not; `dictionaries` are the payloads of those met so far. `needs` are the
-    oids that the objects refer to and that are not in the pack, in the order met, each with one that refers to it;
+    receiver has, None for one that it has not. `needs` are the oids that the objects refer to and that are not in the
+    pack, in the order met, each with one that refers to it; `carried` is how many of the objects are dictionaries;
     `hash` names the pack.
     """
 
@@ -49,7 +42,9 @@ class PackReader:
         self._places: dict[Oid, int] = {}
         self._dictionaries: list[zstandard.ZstdCompressionDict] = []
         self._dictionary_places: list[int] = []
-        self.dictionaries: list[bytes] = []
+        self._dictionary_oids: list[Oid] = []
+        self._payloads: dict[Oid, bytes] = {}
+        self.carried = 0
         self.needs: dict[Oid, Oid] = {}
         self.hash = b""
 
@@ -63,7 +58,11 @@ class PackReader:
         """The number of objects met so far."""
         return len(self._places)
 
-    def __iter__(self) -> Iterator[Received]:
+    def dictionary(self, oid: Oid) -> bytes:
+        """Return the payload of a dictionary that was met."""
+        return self._payloads[oid]
+
+    def __iter__(self) -> Iterator[Stored]:
         self._header()
         while (tag := self._take(1)) in (pack.RECORD, pack.KNOWN):
             if tag == pack.RECORD:
@@ -89,7 +88,7 @@ class PackReader:
                 hint="use a newer version of themis",
             )
 
-    def _record(self) -> Received:
+    def _record(self) -> Stored:
         start = self._at
         if len(self._places) >= pack.MAX_OBJECTS:
             raise self._malformed(start, f"more than {pack.MAX_OBJECTS:,} objects")
@@ -104,7 +103,8 @@ class PackReader:
         if frame.oid in self._places:
             raise self._malformed(start, f"object {frame.oid.hex()} comes twice", frame.oid)
         self._admit(frame.oid, found, payload, start)
-        return Received(frame, payload, found)
+        dictionary = self._dictionary_oids[frame.dictionary - 1] if frame.dictionary else None
+        return Stored(frame, dictionary, payload, found)
 
     def _frame(self, start: int) -> Frame:
         header = self._take(HEADER_BYTES)
@@ -127,6 +127,7 @@ class PackReader:
             )
         self._places[oid] = start
         if isinstance(found, Dictionary):
+            self.carried += 1
             self._use(oid, found, payload, start)
 
     def _know(self) -> None:
@@ -144,7 +145,8 @@ class PackReader:
             raise self._malformed(start, f"a dictionary of {len(dictionary.data):,} bytes", oid)
         self._dictionaries.append(readable(dictionary))
         self._dictionary_places.append(start)
-        self.dictionaries.append(payload)
+        self._dictionary_oids.append(oid)
+        self._payloads[oid] = payload
 
     def _dictionary(self, number: int) -> zstandard.ZstdCompressionDict:
         if number > len(self._dictionaries):

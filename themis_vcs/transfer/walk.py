@@ -1,26 +1,90 @@
-"""What another store lacks: a walk from the roots that stops where the other has an object, with all below it."""
+"""What a target lacks: a walk from roots that stops where the target has an object, with all below it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from typing import Final
 
-from themis_vcs.model.objects import references_in
+from themis_vcs.model.objects import references, references_in
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Stored
-from themis_vcs.store.repository import Repository
-from themis_vcs.store.walk import children_first
+from themis_vcs.transfer.endpoint import Source, Target
 
-Missing = Callable[[Iterable[Oid]], list[Oid]]
-"""From oids to those of them that the other store does not have, in order."""
+BATCH: Final = 4_096
+REMEMBERED: Final = 250_000
+"""An oid is remembered until at least so many others have come; one that was forgotten is asked about again."""
 
 
-def lacking(source: Repository, roots: Iterable[Oid], missing: Missing) -> Iterator[Stored]:
-    """Yield every object that the roots reach and the other store lacks, once, after all that it refers to.
+class Walk:
+    """Yields objects of `source` that `target` lacks, each once and after all that it refers to.
 
-    The children of an object are asked about together.
+    The source is asked for whole batches, the target about whole batches, so that each costs one round trip. The
+    deepest are taken first, so memory is bounded: what waits for others is about a batch per level.
     """
 
-    def fetch(oids: list[Oid]) -> Iterator[tuple[Oid, Stored]]:
-        return ((found.frame.oid, found) for found in source.stored(missing(oids)))
+    def __init__(self, source: Source, target: Target) -> None:
+        self._source, self._target = source, target
+        self._there: set[Oid] = set()
+        self._there_before: set[Oid] = set()
+        self._waiting: dict[Oid, Stored] = {}
+        self._left: dict[Oid, int] = {}
+        self._users: dict[Oid, list[Oid]] = {}
 
-    return (found for _, found in children_first(roots, fetch, lambda found: references_in(found.payload)))
+    def reach(self, roots: Iterable[Oid]) -> Iterator[Stored]:
+        """Yield what the roots reach and the target lacks. What it yields is to be taken before the next call."""
+        stack = list(roots)[::-1]
+        while stack:
+            batch = self._batch(stack)
+            absent = self._target.missing(batch) if batch else []
+            lacking = set(absent)
+            for oid in batch:
+                if oid not in lacking:
+                    yield from self._arrived(oid)
+            if absent:
+                yield from self._fetched(absent, stack)
+
+    def _batch(self, stack: list[Oid]) -> list[Oid]:
+        """Take oids that nothing is known of from the top of the stack."""
+        batch: dict[Oid, None] = {}
+        while stack and len(batch) < BATCH:
+            oid = stack.pop()
+            if not self._is_there(oid) and oid not in self._left:
+                batch[oid] = None
+        return list(batch)
+
+    def _fetched(self, oids: list[Oid], stack: list[Oid]) -> Iterator[Stored]:
+        below: list[Oid] = []
+        for item in self._source.objects(oids):
+            found = references_in(item.payload) if item.object is None else references(item.object)
+            children = [oid for oid in dict.fromkeys(found) if not self._is_there(oid)]
+            oid = item.frame.oid
+            if not children:
+                yield item
+                yield from self._arrived(oid)
+                continue
+            self._left[oid], self._waiting[oid] = len(children), item
+            for child in children:
+                self._users.setdefault(child, []).append(oid)
+            below += children
+        stack.extend(reversed(below))
+
+    def _arrived(self, oid: Oid) -> Iterator[Stored]:
+        """Note that the target has an object, or was given it, and yield what waited for it alone."""
+        arrived = [oid]
+        while arrived:
+            oid = arrived.pop()
+            self._remember(oid)
+            for user in self._users.pop(oid, ()):
+                self._left[user] -= 1
+                if not self._left[user]:
+                    del self._left[user]
+                    yield self._waiting.pop(user)
+                    arrived.append(user)
+
+    def _is_there(self, oid: Oid) -> bool:
+        return oid in self._there or oid in self._there_before
+
+    def _remember(self, oid: Oid) -> None:
+        if len(self._there) >= REMEMBERED:
+            self._there_before, self._there = self._there, set()
+        self._there.add(oid)

@@ -1,0 +1,35 @@
+"""Endpoints of every kind, each with a function that opens it: call it twice for two clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from themis_vcs.store.repository import Repository
+from themis_vcs.transfer.endpoint import Endpoint
+from themis_vcs.transfer.storeend import StoreEndpoint
+
+Opened = Callable[[], Endpoint]
+
+
+@contextmanager
+def memory(_: Path) -> Iterator[Opened]:
+    """A store in memory. Its clients share it, so closing one does nothing."""
+
+    class Shared(StoreEndpoint):
+        def close(self) -> None:
+            pass
+
+    repository = Repository.memory()
+    yield lambda: Shared(repository)
+
+
+@contextmanager
+def path(directory: Path) -> Iterator[Opened]:
+    """A store on this machine."""
+    Repository.init(directory).close()
+    yield lambda: StoreEndpoint(Repository.open(directory), str(directory))
+
+
+ENDPOINTS: dict[str, Callable[[Path], AbstractContextManager[Opened]]] = {"memory": memory, "path": path}

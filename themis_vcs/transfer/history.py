@@ -1,0 +1,76 @@
+"""Lines of runs: which runs a head has behind it, and whether one head comes after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from themis_vcs.model.objects import Object, Run, Tag, load
+from themis_vcs.model.oid import Oid
+from themis_vcs.store.view import View
+from themis_vcs.transfer.endpoint import Source, Target
+
+
+class Distance(NamedTuple):
+    """How many runs a head has that another has not, and the reverse."""
+
+    ahead: int
+    behind: int
+
+
+def lacking_runs(source: Source, target: Target, heads: Iterable[Oid]) -> list[Oid]:
+    """Return the heads and the runs behind them that the target lacks, the oldest first.
+
+    A tag is followed to its target. One round trip for each run in a row that is lacking.
+    """
+    found: list[Oid] = []
+    wave = list(dict.fromkeys(heads))
+    seen = set(wave)
+    while wave:
+        absent = target.missing(wave)
+        found += absent
+        wave = []
+        for item in source.objects(absent) if absent else ():
+            fresh = [oid for oid in _behind(item.object or load(item.payload)) if oid not in seen]
+            seen.update(fresh)
+            wave += fresh
+    return found[::-1]
+
+
+def _behind(obj: Object) -> list[Oid]:
+    match obj:
+        case Run():
+            return obj.parents
+        case Tag():
+            return [obj.target]
+        case _:
+            return []
+
+
+def runs_behind(view: View, head: Oid, until: Iterable[Oid] = ()) -> Iterator[tuple[Oid, Run]]:
+    """Yield the run `head` and those behind it, each once, children before parents, but for `until` and what only
+    those have behind them.
+    """
+    seen = {head, *until}
+    wave = [head] if head not in set(until) else []
+    while wave:
+        oid = wave.pop(0)
+        run = view.load(oid, Run)
+        yield oid, run
+        fresh = [parent for parent in run.parents if parent not in seen]
+        seen.update(fresh)
+        wave += fresh
+
+
+def comes_after(view: View, new: Oid, old: Oid) -> bool:
+    """Say whether the run `old` is `new` or behind it."""
+    return any(oid == old for oid, _ in runs_behind(view, new))
+
+
+def distance(view: View, one: Oid, other: Oid) -> Distance:
+    """Return how far two runs are from what they have in common."""
+    if one == other:
+        return Distance(0, 0)
+    here = {oid for oid, _ in runs_behind(view, one)}
+    there = {oid for oid, _ in runs_behind(view, other)}
+    return Distance(len(here - there), len(there - here))

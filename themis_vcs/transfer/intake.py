@@ -1,0 +1,53 @@
+"""Putting objects that came from elsewhere into a store, with what their steps derive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from themis_vcs.model.derivation import key_of
+from themis_vcs.model.objects import Dictionary, Step, load
+from themis_vcs.model.oid import Oid
+from themis_vcs.store.backend import Foreign, Stored
+from themis_vcs.store.group import MAX_BYTES, MAX_OBJECTS
+from themis_vcs.store.repository import Repository
+
+
+class Intake:
+    """Stores what is added, in groups; each comes after all that it refers to, for which the caller vouches.
+
+    `dictionary` gives the payload of a dictionary that a frame needs.
+    """
+
+    def __init__(self, target: Repository, dictionary: Callable[[Oid], bytes]) -> None:
+        self._target, self._dictionary = target, dictionary
+        self._dictionaries: dict[Oid, bytes] = {}
+        self._group: dict[Oid, Foreign] = {}
+        self._derived: dict[bytes, Oid] = {}
+        self._bytes = 0
+        self.new = 0
+        """How many objects were not here."""
+
+    def add(self, item: Stored) -> None:
+        """Store an object with the next group. DecodingError if it is not canonical."""
+        obj = load(item.payload) if item.object is None else item.object
+        if isinstance(obj, Dictionary):
+            return  # It enters the store with the first object that uses it.
+        if isinstance(obj, Step) and obj.value is not None:
+            self._derived[key_of(obj)] = item.frame.oid
+        dictionary = None if item.dictionary is None else self._payload(item.dictionary)
+        self._group[item.frame.oid] = Foreign(item.frame, dictionary)
+        self._bytes += len(item.frame.data)
+        if len(self._group) >= MAX_OBJECTS or self._bytes >= MAX_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Store what was added so far; when this returns it is durable."""
+        if self._group:
+            self.new += self._target.take_in(list(self._group.values()), self._derived)
+            self._group, self._derived, self._bytes = {}, {}, 0
+
+    def _payload(self, oid: Oid) -> bytes:
+        payload = self._dictionaries.get(oid)
+        if payload is None:
+            payload = self._dictionaries[oid] = self._dictionary(oid)
+        return payload

@@ -1,0 +1,122 @@
+"""A store on this machine as an endpoint, and what a store makes of refs that arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from themis_vcs.errors import Corrupt, ObjectNotFound, UsageError
+from themis_vcs.model import refname
+from themis_vcs.model.objects import Run, Snapshot, Stage, Tag, TreeNode
+from themis_vcs.model.oid import Oid
+from themis_vcs.store.backend import ANY, RefUpdate, Stored
+from themis_vcs.store.repository import Repository
+from themis_vcs.transfer.endpoint import SHARED, Progress, Source, Transferred, check_shared
+from themis_vcs.transfer.history import runs_behind
+from themis_vcs.transfer.intake import Intake
+
+ORIGIN: Final = "from:"
+"""Before the oid of a run in hex: the local fact of where it came from."""
+_TOLD: Final = 1_000
+
+
+class StoreEndpoint:
+    """A store. `name` is what messages call it.
+
+    `origin` makes it the store of who fetches: where the runs come from is noted, and refs of remotes may move.
+    """
+
+    def __init__(self, repository: Repository, name: str = "this store", *, origin: str = "") -> None:
+        self.repository, self._origin = repository, origin
+        self.name = name
+
+    def refs(self) -> dict[str, Oid]:
+        return {name: oid for prefix in SHARED for name, oid in self.repository.refs(prefix)}
+
+    def missing(self, oids: Sequence[Oid]) -> list[Oid]:
+        return self.repository.missing(oids)
+
+    def objects(self, oids: Sequence[Oid]) -> Iterator[Stored]:
+        try:
+            yield from self.repository.stored(oids)
+        except ObjectNotFound as error:
+            raise Corrupt(f"object {error.oid.hex()} is missing, and something refers to it", oid=error.oid) from error
+
+    def dictionary(self, oid: Oid) -> bytes:
+        return self.repository.read(oid)
+
+    def take(self, items: Iterable[Stored], source: Source, progress: Progress | None = None) -> Transferred:
+        intake = Intake(self.repository, source.dictionary)
+        count = size = 0
+        try:
+            for item in items:
+                intake.add(item)
+                count, size = count + 1, size + item.frame.size
+                if progress is not None and count % _TOLD == 0:
+                    progress(Transferred(count, size))
+        finally:
+            # What came so far is whole in itself, and need not come again.
+            intake.flush()
+        return Transferred(count, size)
+
+    def move(self, updates: Sequence[RefUpdate], message: str) -> None:
+        check_shared(updates, (*SHARED, "remotes/") if self._origin else SHARED)
+        moves = [*updates, *self._run_refs(updates)]
+        local = {}
+        if self._origin:
+            local = {ORIGIN + oid.hex(): self._origin.encode() for oid in self._arrived(updates)}
+        self.repository.commit(moves, message=message, local=local)
+
+    def close(self) -> None:
+        self.repository.close()
+
+    def _arrived(self, updates: Sequence[RefUpdate]) -> Iterator[Oid]:
+        """Yield the runs that no ref of a run led to, newest first."""
+        for oid, run in self._new_runs(updates):
+            if self.repository.ref(_head(run)) is None and self.repository.local(ORIGIN + oid.hex()) is None:
+                yield oid
+
+    def _new_runs(self, updates: Sequence[RefUpdate]) -> Iterator[tuple[Oid, Run]]:
+        known = {oid for prefix in ("names/", "remotes/") for _, oid in self.repository.refs(prefix)}
+        for update in updates:
+            if update.new is not None and update.name.startswith(("names/", "remotes/")):
+                yield from runs_behind(self.repository, update.new, known)
+
+    def _run_refs(self, updates: Sequence[RefUpdate]) -> list[RefUpdate]:
+        """Return the moves of `runs/…` that come with moves of names, after a look at what these point to."""
+        for update in updates:
+            if update.new is not None:
+                self.repository.load(update.new, Tag if update.name.startswith("tags/") else Run)
+        moves: dict[str, RefUpdate] = {}
+        for oid, run in self._new_runs(updates):
+            stages = self._checked(oid, run)
+            if _head(run) not in moves and self._is_newer(run, oid):
+                targets = {_head(run): oid, **{f"runs/{run.run_id.hex()}/{name}": at for name, at in stages.items()}}
+                moves.update((name, RefUpdate(name, target, ANY)) for name, target in targets.items())
+        return list(moves.values())
+
+    def _is_newer(self, run: Run, oid: Oid) -> bool:
+        """Say whether a state of a run shall take the place of the one that its ref is at."""
+        old = self.repository.ref(_head(run))
+        return old is None or any(old == behind for behind, _ in runs_behind(self.repository, oid))
+
+    def _checked(self, oid: Oid, run: Run) -> dict[str, Oid]:
+        """Return the stages of a run by name, after a look at the objects that hold it together."""
+        identity = self.repository.load(run.snapshot, Snapshot).identity
+        roots = [identity.cases, identity.datasets]
+        stages: dict[str, Oid] = {}
+        for at in run.stages:
+            stage = self.repository.load(at, Stage)
+            roots += [root for track in stage.tracks for root in (track.values, track.steps, track.failures)]
+            stages[stage.name] = at
+            try:
+                refname.check(f"runs/{run.run_id.hex()}/{stage.name}")
+            except UsageError as error:
+                raise Corrupt(f"run {oid.hex()} has a stage that cannot be one: {error.message}", oid=oid) from error
+        for root in dict.fromkeys(roots):
+            self.repository.load(root, TreeNode)
+        return stages
+
+
+def _head(run: Run) -> str:
+    return f"runs/{run.run_id.hex()}/head"
