@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.endpoint import Endpoint
+from themis_vcs.transfer.pipe import Pipe
 from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.wireend import WireEndpoint
 
 Opened = Callable[[], Endpoint]
 
@@ -32,4 +35,12 @@ def path(directory: Path) -> Iterator[Opened]:
     yield lambda: StoreEndpoint(Repository.open(directory), str(directory))
 
 
-ENDPOINTS: dict[str, Callable[[Path], AbstractContextManager[Opened]]] = {"memory": memory, "path": path}
+@contextmanager
+def pipe(directory: Path) -> Iterator[Opened]:
+    """A store behind a process of its own."""
+    Repository.init(directory).close()
+    command = [sys.executable, "-m", "themis_vcs.transfer.stdio", str(directory)]
+    yield lambda: WireEndpoint(Pipe(command, "there"))
+
+
+ENDPOINTS: dict[str, Callable[[Path], AbstractContextManager[Opened]]] = {"memory": memory, "path": path, "pipe": pipe}

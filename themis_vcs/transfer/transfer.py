@@ -43,7 +43,7 @@ def transfer(
 
 def lacking(source: Source, target: Target, roots: Sequence[Oid]) -> Iterator[Stored]:
     """Yield what the roots reach and the target lacks, each object once and after all that it refers to."""
-    walk = Walk(source, target)
+    walk = Walk(source.objects, target.missing)
     runs = iter(lacking_runs(source, target, roots))
     while some := list(islice(runs, RUNS_AT_ONCE)):
         yield from walk.reach(some)

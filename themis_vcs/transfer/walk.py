@@ -1,29 +1,33 @@
-"""What a target lacks: a walk from roots that stops where the target has an object, with all below it."""
+"""What somebody lacks: a walk from roots that stops where they have an object, with all below it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from themis_vcs.model.objects import references, references_in
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Stored
-from themis_vcs.transfer.endpoint import Source, Target
 
 BATCH: Final = 4_096
 REMEMBERED: Final = 250_000
 """An oid is remembered until at least so many others have come; one that was forgotten is asked about again."""
 
 
-class Walk:
-    """Yields objects of `source` that `target` lacks, each once and after all that it refers to.
+Fetch = Callable[[Sequence[Oid]], Iterable[Stored]]
+Missing = Callable[[Sequence[Oid]], list[Oid]]
 
-    The source is asked for whole batches, the target about whole batches, so that each costs one round trip. The
-    deepest are taken first, so memory is bounded: what waits for others is about a batch per level.
+
+class Walk:
+    """Yields objects that somebody lacks, each once and after all that it refers to.
+
+    `missing` says which of some oids are lacking, `fetch` gives these objects. Both are called for whole batches, so
+    that each costs one round trip. The deepest are taken first, so memory is bounded: what waits for others is about a
+    batch per level.
     """
 
-    def __init__(self, source: Source, target: Target) -> None:
-        self._source, self._target = source, target
+    def __init__(self, fetch: Fetch, missing: Missing) -> None:
+        self._fetch, self._missing = fetch, missing
         self._there: set[Oid] = set()
         self._there_before: set[Oid] = set()
         self._waiting: dict[Oid, Stored] = {}
@@ -31,11 +35,11 @@ class Walk:
         self._users: dict[Oid, list[Oid]] = {}
 
     def reach(self, roots: Iterable[Oid]) -> Iterator[Stored]:
-        """Yield what the roots reach and the target lacks. What it yields is to be taken before the next call."""
+        """Yield what the roots reach and is lacking. What it yields is to be taken before the next call."""
         stack = list(roots)[::-1]
         while stack:
             batch = self._batch(stack)
-            absent = self._target.missing(batch) if batch else []
+            absent = self._missing(batch) if batch else []
             lacking = set(absent)
             for oid in batch:
                 if oid not in lacking:
@@ -54,7 +58,7 @@ class Walk:
 
     def _fetched(self, oids: list[Oid], stack: list[Oid]) -> Iterator[Stored]:
         below: list[Oid] = []
-        for item in self._source.objects(oids):
+        for item in self._fetch(oids):
             found = references_in(item.payload) if item.object is None else references(item.object)
             children = [oid for oid in dict.fromkeys(found) if not self._is_there(oid)]
             oid = item.frame.oid
@@ -69,7 +73,7 @@ class Walk:
         stack.extend(reversed(below))
 
     def _arrived(self, oid: Oid) -> Iterator[Stored]:
-        """Note that the target has an object, or was given it, and yield what waited for it alone."""
+        """Note that an object is there, or has been given, and yield what waited for it alone."""
         arrived = [oid]
         while arrived:
             oid = arrived.pop()

@@ -1,0 +1,65 @@
+"""What a store answers to who asks over a wire. It trusts nobody, and keeps nothing in mind between two questions."""
+
+from __future__ import annotations
+
+from typing import BinaryIO, Final
+
+from themis_vcs.errors import UsageError
+from themis_vcs.model.oid import Oid
+from themis_vcs.store.backend import Stored
+from themis_vcs.store.repository import Repository
+from themis_vcs.transfer import messages
+from themis_vcs.transfer.messages import Counts, Moves, Oids, Refs, Wanted
+from themis_vcs.transfer.pack import MAX_BYTES
+from themis_vcs.transfer.receive import receive
+from themis_vcs.transfer.send import packs
+from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.walk import Walk
+
+ANSWER_BYTES: Final = 16 << 20
+"""An answer to `objects` ends with the object with which the data of its objects become as much as this."""
+
+
+class Service:
+    """Answers for a repository; `writable` says whether what is sent is taken."""
+
+    def __init__(self, repository: Repository, *, writable: bool = True) -> None:
+        self._store = StoreEndpoint(repository)
+        self.writable = writable
+
+    def refs(self) -> Refs:
+        """Answer `refs`."""
+        return Refs(messages.FORMAT, {name: oid.hex() for name, oid in self._store.refs().items()})
+
+    def missing(self, asked: Oids) -> Oids:
+        """Answer `missing`."""
+        return Oids(messages.to_hex(self._store.missing(messages.from_hex(asked.oids))))
+
+    def objects(self, asked: Wanted) -> BinaryIO:
+        """Answer `objects` by a pack. NotFound, Corrupt."""
+        items: dict[Oid, Stored] = {}
+        size = 0
+        for item in self._store.objects(list(dict.fromkeys(messages.from_hex(asked.oids)))):
+            items[item.frame.oid] = item
+            size += len(item.payload)
+            if size >= ANSWER_BYTES:
+                break
+        known = set(messages.from_hex(asked.dictionaries))
+        ordered = Walk(lambda oids: map(items.__getitem__, oids), lambda oids: [oid for oid in oids if oid in items])
+        return next(packs(self._store, ordered.reach(items), limit=MAX_BYTES, knows=known.__contains__))
+
+    def pack(self, stream: BinaryIO) -> Counts:
+        """Answer `pack`. MalformedPack, MissingReference; then nothing of it was stored."""
+        self._require_writable()
+        arrival = receive(stream, self._store.repository, "the pack that was sent")
+        return Counts(arrival.objects, arrival.new)
+
+    def move(self, asked: Moves) -> dict[str, str]:
+        """Answer `move`. RefConflict."""
+        self._require_writable()
+        self._store.move(messages.from_moves(asked), asked.message)
+        return {}
+
+    def _require_writable(self) -> None:
+        if not self.writable:
+            raise UsageError("this store is served for reading only")

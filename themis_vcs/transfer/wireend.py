@@ -1,0 +1,107 @@
+"""A store at the other end of a wire as an endpoint. What comes from there is checked before it is passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO, Protocol, TypeVar
+
+from themis_vcs.errors import FormatError, RemoteError
+from themis_vcs.model.objects import Dictionary
+from themis_vcs.model.oid import Oid
+from themis_vcs.store.backend import RefUpdate, Stored
+from themis_vcs.transfer import messages
+from themis_vcs.transfer.endpoint import SHARED, Progress, Source, Transferred, check_shared
+from themis_vcs.transfer.messages import Counts, Oids, Refs, Wanted
+from themis_vcs.transfer.send import packs
+from themis_vcs.transfer.unpack import PackReader
+
+T = TypeVar("T")
+
+
+class Wire(Protocol):
+    """One conversation with a store elsewhere. What fails there is raised here (`messages.raised`)."""
+
+    name: str
+
+    def ask(self, question: str, document: object | None, kind: type[T]) -> T:
+        """Ask with a document, or with nothing, and return the document of the answer."""
+
+    def fetch(self, question: str, document: object) -> BinaryIO:
+        """Ask with a document and return the bytes of the answer, to be read to the end before the next question."""
+
+    def send(self, question: str, data: BinaryIO, kind: type[T]) -> T:
+        """Ask with bytes and return the document of the answer."""
+
+    def close(self) -> None:
+        """End the conversation."""
+
+
+class WireEndpoint:
+    """The store that a wire leads to."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._dictionaries: dict[Oid, bytes] = {}
+        self._known_there: set[Oid] = set()
+        self.name = wire.name
+
+    def refs(self) -> dict[str, Oid]:
+        answer = self._wire.ask("refs", None, Refs)
+        if answer.format != messages.FORMAT:
+            raise FormatError(
+                f"{self.name} speaks version {answer.format} of the wire", hint="install a newer themis-vcs"
+            )
+        return {name: bytes.fromhex(oid) for name, oid in answer.refs.items() if name.startswith(SHARED)}
+
+    def missing(self, oids: Sequence[Oid]) -> list[Oid]:
+        asked = list(dict.fromkeys(oids))
+        result: set[Oid] = set()
+        for at in range(0, len(asked), messages.MAX_OIDS):
+            some = Oids(messages.to_hex(asked[at : at + messages.MAX_OIDS]))
+            result.update(messages.from_hex(self._wire.ask("missing", some, Oids).oids))
+        return [oid for oid in asked if oid in result]
+
+    def objects(self, oids: Sequence[Oid]) -> Iterator[Stored]:
+        wanted = dict.fromkeys(oids)
+        while wanted:
+            some = list(wanted)[: messages.MAX_OIDS]
+            found = [item for item in self._received(some) if item.frame.oid in wanted]
+            if not found:
+                raise RemoteError(f"{self.name} did not give object {some[0].hex()}", hint="run `themis fsck` there")
+            for item in found:
+                del wanted[item.frame.oid]
+                yield item
+
+    def dictionary(self, oid: Oid) -> bytes:
+        return self._dictionaries[oid]
+
+    def take(self, items: Iterable[Stored], source: Source, progress: Progress | None = None) -> Transferred:
+        sent = Transferred()
+        for pack in packs(source, items, knows=self._knows):
+            size = len(pack.getbuffer())
+            sent += Transferred(self._wire.send("pack", pack, Counts).objects, size)
+            if progress is not None:
+                progress(sent)
+        return sent
+
+    def move(self, updates: Sequence[RefUpdate], message: str) -> None:
+        check_shared(updates)
+        self._wire.ask("move", messages.to_moves(updates, message), dict[str, str])
+
+    def close(self) -> None:
+        self._wire.close()
+
+    def _received(self, oids: list[Oid]) -> list[Stored]:
+        asked = Wanted(messages.to_hex(oids), messages.to_hex(list(self._dictionaries)))
+        reader = PackReader(self._wire.fetch("objects", asked), f"{self.name}, answer", self._dictionaries.get)
+        items = list(reader)
+        reader.expect_end()
+        for item in items:
+            if isinstance(item.object, Dictionary):
+                self._dictionaries[item.frame.oid] = item.payload
+        return items
+
+    def _knows(self, dictionary: Oid) -> bool:
+        if dictionary not in self._known_there and not self.missing([dictionary]):
+            self._known_there.add(dictionary)
+        return dictionary in self._known_there
