@@ -26,6 +26,13 @@ COMMANDS: Final = {
     "diff": "Compare two runs: flipped scores first.",
     "tag": "Give a run a name for good, or list such names.",
     "explain": "Say what a step was made from, and why it would be rebuilt.",
+    "remote": "Name other stores, and look at them.",
+    "push": "Send runs to another store.",
+    "fetch": "Bring runs here, and leave our names where they are.",
+    "pull": "Bring runs here, and move our names to them.",
+    "clone": "Make a store with everything that another one has.",
+    "ls-remote": "List the names and tags of another store.",
+    "config": "Show or change the settings of the store.",
     "fsck": "Check every object, tree and ref of the store.",
     "stats": "Count what the store holds.",
 }

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from themis_vcs.cli.app import app
-from themis_vcs.cli.command import Command, Group
+from themis_vcs.cli.command import Command, Family, Group
 from themis_vcs.cli.output import Output
 
 _HEADER = """\
@@ -49,7 +49,11 @@ def reference() -> str:
     for name in app.list_commands(context):
         command = app.get_command(context, name)
         assert command is not None
-        sections.append(_section(command, click.Context(command, info_name=name, parent=context)))
+        below = click.Context(command, info_name=name, parent=context)
+        sections.append(_section(command, below))
+        if isinstance(command, Family):
+            for each, member in command.commands.items():
+                sections.append(_section(member, click.Context(member, info_name=each, parent=below)))
     return "\n".join(sections)
 
 
@@ -61,7 +65,7 @@ def _section(command: click.Command, context: click.Context) -> str:
     if isinstance(command, Group):
         names = (f"[`{name}`](#themis-{name}): {text}" for name, text in command.lazy.items())
         lines += ["Commands:", "", *(f"- {text}" for text in names), ""]
-    if isinstance(command, Command | Group):
+    if isinstance(command, Command | Group | Family):
         lines += _examples(command.examples)
     return "\n".join(lines)
 
