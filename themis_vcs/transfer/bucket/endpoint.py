@@ -105,6 +105,12 @@ class BucketEndpoint:
             self.refresh()
         return self.indexes
 
+    def without(self, packs: Sequence[PackEntry]) -> BucketEndpoint:
+        """Return the same bucket as if some packs were not there, to upload what is in them once more."""
+        other = BucketEndpoint(self.bucket)
+        other.indexes, other._used, other._trusted = self.known().without(packs), True, self._trusted
+        return other
+
     def trust(self) -> None:
         """Refuse a server that ignores conditions; RemoteError. It is asked once."""
         if self._trusted:

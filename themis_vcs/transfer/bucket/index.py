@@ -94,6 +94,12 @@ class PackIndex:
         rows = sorted((offset, oid) for oid, offset in self._rows(pack.ENTRY.format))
         return [oid for _, oid in rows]
 
+    def dictionaries(self) -> list[Oid]:
+        """Return the oids of the dictionaries that the pack itself has."""
+        start = pack.ENTRY.size * self.entry.objects
+        places = {at for (at,) in pack.OFFSET.iter_unpack(self.data[start : len(self.data) - _TAIL])}
+        return [oid for oid, offset in self._rows(pack.ENTRY.format) if offset in places]
+
     @cached_property
     def _offsets(self) -> array[int]:
         return array("Q", sorted(offset for (offset,) in self._rows(">32xQ")))
@@ -123,6 +129,14 @@ class Indexes:
         self._live[entry.name] = entry
         self._loaded[entry.name] = PackIndex(entry, data, self._bucket.name)
         self._keep(entry, data)
+
+    def without(self, entries: Iterable[PackEntry]) -> Indexes:
+        """Return the same but for some packs."""
+        other = Indexes(self._bucket, self._cache)
+        gone = {entry.name for entry in entries}
+        other._loaded = {index.entry.name: index for index in self}
+        other.use(entry for name, entry in self._live.items() if name not in gone)
+        return other
 
     def __iter__(self) -> Iterator[PackIndex]:
         """Yield the indexes, the last listed first: what was pushed lately is asked for most."""
