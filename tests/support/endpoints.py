@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from tests.support.buckets import moto, opener, seaweedfs
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.endpoint import Endpoint
 from themis_vcs.transfer.pipe import Pipe
@@ -43,4 +44,22 @@ def pipe(directory: Path) -> Iterator[Opened]:
     yield lambda: WireEndpoint(Pipe(command, "there"))
 
 
-ENDPOINTS: dict[str, Callable[[Path], AbstractContextManager[Opened]]] = {"memory": memory, "path": path, "pipe": pipe}
+@contextmanager
+def bucket_moto(_: Path) -> Iterator[Opened]:
+    """A bucket of a server in memory."""
+    yield opener(moto().url)
+
+
+@contextmanager
+def bucket_seaweedfs(directory: Path) -> Iterator[Opened]:
+    """A bucket of a server with disks, with indexes kept here."""
+    yield opener(seaweedfs().url, cache=directory / "indexes")
+
+
+ENDPOINTS: dict[str, Callable[[Path], AbstractContextManager[Opened]]] = {
+    "memory": memory,
+    "path": path,
+    "pipe": pipe,
+    "bucket-moto": bucket_moto,
+    "bucket-seaweedfs": bucket_seaweedfs,
+}

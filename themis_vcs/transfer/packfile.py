@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import zstandard
 
 from themis_vcs.errors import Corrupt, MalformedPack, ObjectNotFound
 from themis_vcs.model.objects import Dictionary, load
-from themis_vcs.model.oid import Oid, oid_of
+from themis_vcs.model.oid import OID_BYTES, Oid, oid_of
 from themis_vcs.store import frames
+from themis_vcs.store.backend import Stored
 from themis_vcs.store.dictionaries import readable
 from themis_vcs.store.frames import HEADER_BYTES, DictionaryLookup, Frame, payload_of
 from themis_vcs.transfer import pack
@@ -19,11 +20,28 @@ from themis_vcs.transfer import pack
 _TAIL = pack.TRAILER.size + pack.HASH_BYTES
 
 
-class PackFile:
-    """The pack that fills a file which can be sought in; `source` names it in errors."""
+class Seekable(Protocol):
+    """What a pack is read from."""
 
-    def __init__(self, file: BinaryIO, source: str = "pack") -> None:
+    def seek(self, offset: int, whence: int = ..., /) -> int: ...
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class PackFile:
+    """The pack that fills a file which can be sought in; `source` names it in errors.
+
+    `dictionary` gives a dictionary that frames need, ready to use; by default it is looked for in the pack itself.
+    """
+
+    def __init__(
+        self,
+        file: Seekable,
+        source: str = "pack",
+        dictionary: Callable[[Oid], zstandard.ZstdCompressionDict] | None = None,
+    ) -> None:
         self._file, self._source = file, source
+        self._ready = dictionary or self._own
         self._size = file.seek(0, os.SEEK_END)
         if self._size < pack.HEADER.size + 1 + _TAIL:
             raise self._malformed(0, "too short for a pack")
@@ -39,16 +57,47 @@ class PackFile:
             pack.OFFSET.unpack(self._bytes(rows + pack.OFFSET.size * number, pack.OFFSET.size))[0]
             for number in range(dictionaries)
         ]
-        self._dictionaries: dict[int, zstandard.ZstdCompressionDict] = {}
+        self._dictionary_oids: dict[int, Oid] = {}
+        self._dictionaries: dict[Oid, zstandard.ZstdCompressionDict] = {}
+
+    @property
+    def size(self) -> int:
+        """The number of bytes of the pack."""
+        return self._size
+
+    @property
+    def hash(self) -> bytes:
+        """What the pack says that it hashes to."""
+        return self._bytes(self._size - pack.HASH_BYTES, pack.HASH_BYTES)
+
+    def after_the_records(self) -> bytes:
+        """Return the pack from the offset of the index to its end."""
+        return self._bytes(self._index, self._size - self._index)
 
     def get(self, oid: Oid) -> bytes:
         """Return the payload of an object, checked. ObjectNotFound; MalformedPack."""
-        place = self._find(oid)
-        if place is None:
-            raise ObjectNotFound(oid)
-        payload = self._payload(place, self._dictionary)
-        if oid_of(payload) != oid:
+        return self._found(oid, self._dictionary)[1]
+
+    def stored(self, oid: Oid, place: int) -> Stored:
+        """Return the object whose frame lies at `place`, checked and found canonical. MalformedPack."""
+        try:
+            frame = self._frame(place)
+            payload = payload_of(frame, self._dictionary)
+            found = load(payload)
+        except MalformedPack:
+            raise
+        except Corrupt as error:
+            raise self._malformed(place, error.message, error.oid) from error
+        if frame.oid != oid:
             raise self._malformed(place, f"another object than {oid.hex()}", oid)
+        dictionary = self._dictionary_oid(frame.dictionary) if frame.dictionary else None
+        return Stored(frame, dictionary, payload, found)
+
+    def dictionary(self, oid: Oid) -> bytes:
+        """Return the payload of a dictionary that is in the pack, checked. ObjectNotFound; MalformedPack."""
+        place, payload = self._found(oid, _none)
+        if len(load(payload, Dictionary).data) > pack.MAX_DICTIONARY:
+            raise self._malformed(place, f"a dictionary of over {pack.MAX_DICTIONARY:,} bytes", oid)
         return payload
 
     def __contains__(self, oid: Oid) -> bool:
@@ -73,6 +122,15 @@ class PackFile:
         oid, place = pack.ENTRY.unpack(self._bytes(self._index + pack.ENTRY.size * number, pack.ENTRY.size))
         return oid, place
 
+    def _found(self, oid: Oid, lookup: DictionaryLookup) -> tuple[int, bytes]:
+        place = self._find(oid)
+        if place is None:
+            raise ObjectNotFound(oid)
+        payload = self._payload(place, lookup)
+        if oid_of(payload) != oid:
+            raise self._malformed(place, f"another object than {oid.hex()}", oid)
+        return place, payload
+
     def _payload(self, place: int, lookup: DictionaryLookup) -> bytes:
         try:
             return payload_of(self._frame(place), lookup)
@@ -91,15 +149,27 @@ class PackFile:
         return frames.unpack(header + self._bytes(place + HEADER_BYTES, stored), 0)
 
     def _dictionary(self, number: int) -> zstandard.ZstdCompressionDict:
-        found = self._dictionaries.get(number)
+        return self._ready(self._dictionary_oid(number))
+
+    def _dictionary_oid(self, number: int) -> Oid:
+        found = self._dictionary_oids.get(number)
         if found is None:
             if number > len(self._dictionary_places):
                 raise Corrupt(f"dictionary {number}, which a frame needs, does not exist")
             place = self._dictionary_places[number - 1]
-            if place and self._bytes(place - 1, 1) != pack.RECORD:
-                raise Corrupt(f"dictionary {number}, which a frame needs, is not in this pack")
-            found = readable(load(self._payload(place, _none), Dictionary))
-            self._dictionaries[number] = found
+            tag = self._bytes(place - 1, 1) if 0 < place < self._index else b""
+            if tag not in (pack.RECORD, pack.KNOWN):
+                raise Corrupt(f"dictionary {number}, which a frame needs, is not where it should be")
+            # A frame begins with its oid, and a dictionary that is only named is an oid.
+            found = self._dictionary_oids[number] = self._bytes(place, OID_BYTES)
+        return found
+
+    def _own(self, oid: Oid) -> zstandard.ZstdCompressionDict:
+        found = self._dictionaries.get(oid)
+        if found is None:
+            if oid not in self:
+                raise Corrupt(f"dictionary {oid.hex()}, which a frame needs, is not in this pack")
+            found = self._dictionaries[oid] = readable(load(self.dictionary(oid), Dictionary))
         return found
 
     def _bytes(self, start: int, size: int) -> bytes:

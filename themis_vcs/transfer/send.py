@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import BinaryIO, Final
 
+from themis_vcs.model.objects import Dictionary
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Stored
 from themis_vcs.store.frames import compress, raw
@@ -22,27 +23,32 @@ def packs(
     *,
     limit: int = PACK_BYTES,
     knows: Callable[[Oid], bool] = lambda oid: False,
-) -> Iterator[io.BytesIO]:
+    sink: Callable[[], BinaryIO] = io.BytesIO,
+) -> Iterator[BinaryIO]:
     """Yield objects, children first, in as few packs of about `limit` bytes as it takes; each stands at its start.
 
-    Dictionaries that the receiver `knows` are only named.
+    Dictionaries that the receiver `knows` are only named. A pack is written to what `sink` opens; the caller closes it.
     """
-    sink = io.BytesIO()
-    writer: PackWriter | None = None
-    for item in items:
-        if writer is not None and (writer.size >= limit or not writer.takes(item.frame)):
-            yield _finished(writer, sink)
-            writer = None
-        if writer is None:
-            sink = io.BytesIO()
-            writer = PackWriter(sink.write)
-        _add(writer, source, item, knows)
-    if writer is not None:
-        yield _finished(writer, sink)
+    begun: tuple[PackWriter, BinaryIO] | None = None
+    try:
+        for item in items:
+            if begun is not None and (begun[0].size >= limit or not begun[0].takes(item.frame)):
+                finished, begun = _finished(*begun), None
+                yield finished
+            if begun is None:
+                file = sink()
+                begun = PackWriter(file.write), file
+            _add(begun[0], source, item, knows)
+        if begun is not None:
+            finished, begun = _finished(*begun), None
+            yield finished
+    finally:
+        if begun is not None:
+            begun[1].close()
 
 
 def _add(writer: PackWriter, source: Source, item: Stored, knows: Callable[[Oid], bool]) -> None:
-    frame, dictionary, payload, _ = item
+    frame, dictionary, payload, found = item
     if frame.oid in writer:
         return
     if not within_ratio(frame.raw_length, len(frame.data)):
@@ -52,10 +58,10 @@ def _add(writer: PackWriter, source: Source, item: Stored, knows: Callable[[Oid]
             writer.know(dictionary)
         else:
             writer.add(compress([dictionary], [source.dictionary(dictionary)])[0], is_dictionary=True)
-    writer.add(frame, dictionary)
+    writer.add(frame, dictionary, is_dictionary=isinstance(found, Dictionary))
 
 
-def _finished(writer: PackWriter, sink: io.BytesIO) -> io.BytesIO:
+def _finished(writer: PackWriter, file: BinaryIO) -> BinaryIO:
     writer.finish()
-    sink.seek(0)
-    return sink
+    file.seek(0)
+    return file

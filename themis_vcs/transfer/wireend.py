@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, Protocol, TypeVar
 
@@ -78,7 +79,8 @@ class WireEndpoint:
     def take(self, items: Iterable[Stored], source: Source, progress: Progress | None = None) -> Transferred:
         sent = Transferred()
         for pack in packs(source, items, knows=self._knows):
-            size = len(pack.getbuffer())
+            size = pack.seek(0, os.SEEK_END)
+            pack.seek(0)
             sent += Transferred(self._wire.send("pack", pack, Counts).objects, size)
             if progress is not None:
                 progress(sent)
