@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "pull": "Bring runs here, and move our names to them.",
     "clone": "Make a store with everything that another one has.",
     "ls-remote": "List the names and tags of another store.",
+    "bundle": "Put runs into one file, and look at such files.",
     "config": "Show or change the settings of the store.",
     "fsck": "Check every object, tree and ref of the store.",
     "stats": "Count what the store holds.",

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from themis_vcs.model.objects import Object, Run, Tag, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.view import View
-from themis_vcs.transfer.endpoint import Source, Target
+from themis_vcs.transfer.endpoint import Holder, Source
 
 FROM: Final = "from:"
 """Before the oid of a run in hex: the local fact of where it came from."""
@@ -21,7 +21,7 @@ class Distance(NamedTuple):
     behind: int
 
 
-def lacking_runs(source: Source, target: Target, heads: Iterable[Oid]) -> list[Oid]:
+def lacking_runs(source: Source, target: Holder, heads: Iterable[Oid]) -> list[Oid]:
     """Return the heads and the runs behind them that the target lacks, the oldest first.
 
     A tag is followed to its target. One round trip for each run in a row that is lacking.

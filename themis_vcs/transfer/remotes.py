@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from themis_vcs.errors import NoStore, NotFound, RemoteError, UsageError
 from themis_vcs.store.layout import NAME
 from themis_vcs.store.repository import Repository
+from themis_vcs.transfer import bundle
 from themis_vcs.transfer.address import Address, parse
 from themis_vcs.transfer.endpoint import Endpoint
 from themis_vcs.transfer.storeend import StoreEndpoint
@@ -75,12 +76,31 @@ def connect(remote: Remote, cache: Path | None = None) -> Endpoint:
             from themis_vcs.transfer.wireend import WireEndpoint  # noqa: PLC0415
 
             return WireEndpoint(ssh.connect(remote.address, remote.shown, remote.settings.get("themis", "themis")))
-        case kind:
-            raise RemoteError(f"{kind} is not there yet")
+        case "bucket":
+            return _bucket(remote, cache)
+        case _:
+            raise RemoteError("http is not there yet")
+
+
+def _bucket(remote: Remote, cache: Path | None) -> Endpoint:
+    from themis_vcs.transfer.bucket.opening import BucketOptions, open_bucket  # noqa: PLC0415
+
+    settings = remote.settings
+    options = BucketOptions(
+        endpoint=settings.get("endpoint"),
+        region=settings.get("region"),
+        allow_http=settings.get("allow-http", False),
+        single_writer=settings.get("single-writer", False),
+        cache=None if cache is None else cache / "indexes",
+    )
+    return open_bucket(remote.address.text, options)
 
 
 def _on_this_machine(remote: Remote) -> Endpoint:
-    path = store_at(Path(remote.address.path))
+    named = Path(remote.address.path)
+    if bundle.is_bundle(named):
+        return bundle.open_bundle(named)
+    path = store_at(named)
     if path.stat().st_uid == os.getuid():
         return StoreEndpoint(Repository.open(path), remote.shown)
     # The pages of a file that somebody else wrote may end the process that maps it.

@@ -9,7 +9,7 @@ import click
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.sharing import Options, carry_out, pulled
-from themis_vcs.errors import RemoteError, UsageError
+from themis_vcs.errors import UsageError
 
 
 @click.command(
@@ -45,6 +45,7 @@ def command(session: Session, address: str, directory: Path | None, origin: str,
     directory = Path(where.address.stem) if directory is None else directory
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise UsageError(f"{directory} is there already, and not empty", hint="name another directory")
+    made = not directory.exists()
     endpoint = connect(where, directory / NAME)
     try:
         endpoint.refs()
@@ -52,9 +53,24 @@ def command(session: Session, address: str, directory: Path | None, origin: str,
             Settings(directory / NAME).add_remote(origin, {"url": where.address.text})
             verbs = ("cloned from", "receiving", "received")
             carry_out(session.output, repository, where, endpoint, Options(False, progress, as_json), verbs, pulled)
-    except (RemoteError, KeyboardInterrupt):
+    except BaseException:
         if (directory / NAME).exists():
-            session.output.note(f"what arrived is in {directory}; `themis pull` there goes on")
+            _keep_or_remove(session, directory, made)
         raise
     finally:
         endpoint.close()
+
+
+def _keep_or_remove(session: Session, directory: Path, made: bool) -> None:
+    """Say how to go on with what arrived, or leave nothing behind if nothing did."""
+    from shutil import rmtree
+
+    from themis_vcs.store.layout import NAME
+    from themis_vcs.store.repository import Repository
+
+    with Repository.open(directory / NAME, readonly=True) as repository:
+        arrived = repository.statistics().objects
+    if arrived:
+        session.output.note(f"what arrived is in {directory}; `themis pull` there goes on")
+    else:
+        rmtree(directory if made else directory / NAME)
