@@ -209,7 +209,7 @@ def list_(session: Session, file: Path, as_json: bool) -> None:
     "unbundle",
     cls=Command,
     short_help="Bring what is in a bundle into the store.",
-    examples=[("From another machine", "ssh lab themis bundle create - main | themis bundle unbundle -")],
+    examples=[("What somebody sent", "themis bundle unbundle results.bundle")],
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @click.argument("names", metavar="[NAME]...", nargs=-1)
