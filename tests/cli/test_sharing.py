@@ -201,6 +201,41 @@ def test_a_store_without_refs_is_cloned_and_filled(tmp_path: Path, there: Projec
     assert head(empty) == head(there)
 
 
+def test_only_the_first_stages_are_given_away(there: Project, tmp_path: Path) -> None:
+    run_again(there, "seeds=[5]")
+    other = make_project(tmp_path / "other", 3)
+    assert other("init").status == 0
+    assert there("push", str(other.path), "--stages", "reduce,generate").status == 0
+    run = other("show", "main", "--json").document
+    assert run["run_id"] == there("show", "main", "--json").document["run_id"]
+    assert {row["stage"] for row in run["tracks"]} == {"generate", "reduce"}
+    assert run["completed_through_stage"] == "reduce"
+    assert "generate, reduce only" in run["reason"]
+    assert len(other("log", "--json").rows) == 2
+    assert "up to date" in there("push", str(other.path), "--stages", "generate,reduce").out
+    assert "nothing wrong" in other("fsck").out
+    done = other("run", "main.toml", "--set", "seeds=[5]", "--json").document["stages"]
+    assert (done["generate"]["built"], done["parse"]["built"]) == (0, 4)
+    assert "not the first stages" in there("push", str(other.path), "--stages", "parse").err
+
+
+def test_results_go_without_what_was_observed_beside_them(there: Project, tmp_path: Path) -> None:
+    other = make_project(tmp_path / "other", 3)
+    assert other("init").status == 0
+    assert there("push", str(other.path), "--no-observations").status == 0
+    here = there("explain", "main:generate/c1", "--json").document["steps"][0]
+    assert here["observations"]["latency_ms"] == 1500.0
+    explained = other("explain", "main:generate/c1", "--json").document["steps"][0]
+    assert (explained["observations"], explained["origin"]) == ({}, {})
+    shown = other("show", "main", "--json").document
+    assert "@" not in shown["who"]
+    assert not {"host", "executable"} & set(shown["surroundings"])
+    assert shown["metrics"] == there("show", "main", "--json").document["metrics"]
+    assert "nothing wrong" in other("fsck").out
+    again = other("run", "main.toml", "--json").document
+    assert {stage: counts["built"] for stage, counts in again["stages"].items()} == dict.fromkeys(again["stages"], 0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [

@@ -33,6 +33,24 @@ def transfer_options(function: F) -> F:
     return function
 
 
+def narrowing_options(function: F) -> F:
+    """`--stages` and `--no-observations`, as the parameters `stages` and `observations`."""
+    for decorate in (
+        click.option(
+            "--observations/--no-observations",
+            default=True,
+            help="Whether latencies, token counts, ids of providers and hosts go along. By default they do.",
+        ),
+        click.option(
+            "--stages",
+            metavar="STAGE,…",
+            help="Send the first stages only, as in generate,reduce: runs that were stopped.",
+        ),
+    ):
+        function = decorate(function)
+    return function
+
+
 class Meter:
     """Shows objects, bytes and their rate while they go over."""
 

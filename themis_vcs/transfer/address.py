@@ -75,7 +75,7 @@ def parse(text: str) -> Address:
 
 
 def _path(text: str) -> Address:
-    absolute = str(Path(text).expanduser().absolute())
+    absolute = os.path.abspath(Path(text).expanduser())
     return Address("path", absolute, absolute)
 
 

@@ -15,7 +15,7 @@ from themis_vcs.cli.command import Command, Family
 from themis_vcs.cli.options import json_option
 from themis_vcs.cli.output import bold, dim
 from themis_vcs.cli.session import Session
-from themis_vcs.cli.sharing import Meter, Options, carry_out, name_of, pulled, transfer_options
+from themis_vcs.cli.sharing import Meter, Options, carry_out, name_of, narrowing_options, pulled, transfer_options
 from themis_vcs.cli.wording import count, short, size
 from themis_vcs.errors import StorageError, UsageError
 
@@ -69,6 +69,7 @@ def command() -> None:
 @click.option("--split", callback=_bytes, metavar="SIZE", help="Write FILE.001, FILE.002 … of at most this size each.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.option("--progress", is_flag=True, help="Show progress although stderr is no terminal.")
+@narrowing_options
 @json_option()
 @click.pass_obj
 def create(
@@ -80,6 +81,8 @@ def create(
     split: int | None,
     force: bool,
     progress: bool,
+    stages: str | None,
+    observations: bool,
     as_json: bool,
 ) -> None:
     """Write the runs REV with all that they reach into FILE: names, tags, or patterns of such; any other revision goes
@@ -87,14 +90,17 @@ def create(
     """
     from themis_vcs.store.resolve import resolve
     from themis_vcs.transfer import bundling
+    from themis_vcs.transfer.narrow import Narrowing
 
     pipe = str(file) == "-"
     if pipe and (split is not None or as_json):
         raise UsageError("what is written to stdout can be neither split nor described there")
     if split is not None and split < bundling.SMALLEST_PART:
         raise UsageError(f"a part is at least {size(bundling.SMALLEST_PART)}")
-    with session.reading() as repository:
-        refs = _refs(session, repository, revisions, everything)
+    whole = stages is None and observations
+    with session.reading() if whole else session.writing() as repository:
+        narrowing = Narrowing(repository, stages.split(",") if stages else None, observations=observations)
+        refs = narrowing.refs(_refs(session, repository, revisions, everything))
         excluded = [resolve(repository, each) for each in since]
         meter = Meter(session.output, "writing", forced=progress)
         files = bundling.Files(bundling.names_of(file, split=split is not None), replace=force)

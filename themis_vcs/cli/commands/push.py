@@ -8,7 +8,7 @@ import click
 
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.session import Session
-from themis_vcs.cli.sharing import Meter, Options, share, transfer_options
+from themis_vcs.cli.sharing import Meter, Options, narrowing_options, share, transfer_options
 from themis_vcs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ LEASE = "--force-with-lease"
     help="As --force, but only names that are there where the last fetch or push saw them.",
 )
 @click.option("--atomic/--no-atomic", default=True, help="Whether all names move or none.", show_default=True)
+@narrowing_options
 @transfer_options
 @click.pass_obj
 def command(
@@ -57,6 +58,8 @@ def command(
     force: bool,
     lease: bool,
     atomic: bool,
+    stages: str | None,
+    observations: bool,
     dry_run: bool,
     progress: bool,
     as_json: bool,
@@ -65,8 +68,10 @@ def command(
 
     NAME is a name, a tag, or a pattern of such; without one the store's only name is sent. Only objects that are not
     there are sent, and refs move last: what is cut off goes on with the next push. A name moves there if no run is lost
-    by that; otherwise the push is rejected as a whole and says what is there.
+    by that; otherwise the push is rejected as a whole and says what is there. What --stages or --no-observations leave
+    out makes other run objects with the same run ids and values: a store that gets such ones should always get such.
     """
+    from themis_vcs.transfer.narrow import Narrowing
     from themis_vcs.transfer.sharing import Insistence, plan_deletions, plan_push, push
 
     if force and lease:
@@ -80,7 +85,8 @@ def command(
         if delete:
             changes = plan_deletions(repository, there, names, where.tracking, insistence)
         else:
-            wanted = _wanted(session, repository, names, everything, tags)
+            narrowing = Narrowing(repository, stages.split(",") if stages else None, observations=observations)
+            wanted = narrowing.refs(_wanted(session, repository, names, everything, tags))
             changes = plan_push(repository, there, wanted, where.tracking, insistence)
         tracking = where.tracking if where.name else ""
         return push(
