@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -27,6 +28,7 @@ from tests.support.journal import Record
 from themis_vcs.store.layout import Layout
 from themis_vcs.store.repository import Repository
 
+T = TypeVar("T")
 FULL = os.environ.get("THEMIS_FAULTS") == "full"
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 30.0
@@ -267,7 +269,7 @@ def points(place: Path, calls: Sequence[str] = CALLS) -> list[Point]:
     return found
 
 
-def sample(found: list[Point], count: int) -> list[Point]:
+def sample(found: list[T], count: int) -> list[T]:
     """All of them in the full dose, otherwise `count`, evenly spread."""
     if FULL or len(found) <= count:
         return found

@@ -17,10 +17,7 @@ _LIMIT: Final = 1024
 
 
 class Conditions(NamedTuple):
-    """What a server made of conditions that did not hold: True if it refused, as it must.
-
-    One that lets an object be created twice is not asked further.
-    """
+    """What a server made of conditions that did not hold: True if it refused, as it must."""
 
     create_twice: bool
     replace_stale: bool
@@ -45,18 +42,18 @@ def probe(bucket: Bucket) -> Conditions:
     used = [key]
     try:
         first = _write(bucket, key, secrets.token_bytes(16), None)
-        create_twice = bucket.put_if(key, secrets.token_bytes(16), None) is None
-        if not create_twice:
-            return Conditions(create_twice=False, replace_stale=False, replace_absent=False)
+        second = bucket.put_if(key, secrets.token_bytes(16), None)
+        current = second or first
         kept = secrets.token_bytes(16)
-        _write(bucket, key, kept, first)
-        replace_stale = bucket.put_if(key, secrets.token_bytes(16), first) is None
-        replace_absent = bucket.put_if(other, secrets.token_bytes(16), first) is None
+        _write(bucket, key, kept, current)
+        replace_stale = bucket.put_if(key, secrets.token_bytes(16), current) is None
+        replace_absent = bucket.put_if(other, secrets.token_bytes(16), current) is None
         if not replace_absent:
             used.append(other)
         # A server that refuses in words only has something else now.
         found = bucket.get(key, _LIMIT)
-        return Conditions(create_twice, replace_stale and found is not None and found[0] == kept, replace_absent)
+        replace_stale = replace_stale and found is not None and found[0] == kept
+        return Conditions(second is None, replace_stale, replace_absent)
     finally:
         for each in used:
             # What cannot be deleted is left to gc.
