@@ -1,4 +1,7 @@
-"""Taking in packs: everything in one is checked before anything of it is stored (PACK-6)."""
+"""Taking in packs: everything in one is checked before anything of it is stored (PACK-6).
+
+A pack is read twice, to check it and to store it, so that memory is bounded by its largest object and by its oids.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +22,29 @@ class Arrival(NamedTuple):
     hash: bytes
 
 
-def receive(stream: BinaryIO, target: Repository, source: str = "pack") -> Arrival:
+def receive(stream: BinaryIO, target: Repository, source: str = "pack", *, alone: bool = False) -> Arrival:
     """Store the objects of the pack that begins where `stream` stands, and index what its steps derive.
 
-    MalformedPack, FormatError; MissingReference if something is neither in the pack nor here. Then nothing is stored.
+    The stream can be sought; with `alone`, nothing may follow the pack. MalformedPack, FormatError; MissingReference if
+    something is neither in the pack nor here. Then nothing is stored.
     """
-    reader = PackReader(stream, source, lambda oid: target.read(oid) if target.has(oid) else None)
-    items = list(reader)
-    missing = target.missing(reader.needs)
+    start = stream.tell()
+    checked = _reader(stream, target, source)
+    for _ in checked:
+        pass
+    if alone:
+        checked.expect_end()
+    missing = target.missing(checked.needs)
     if missing:
-        raise MissingReference(missing[0], reader.needs[missing[0]])
+        raise MissingReference(missing[0], checked.needs[missing[0]])
+    stream.seek(start)
+    reader = _reader(stream, target, source)
     intake = Intake(target, reader.dictionary)
-    for item in items:
+    for item in reader:
         intake.add(item)
     intake.flush()
     return Arrival(reader.objects - reader.carried, intake.new, reader.offset, reader.hash)
+
+
+def _reader(stream: BinaryIO, target: Repository, source: str) -> PackReader:
+    return PackReader(stream, source, lambda oid: target.read(oid) if target.has(oid) else None)

@@ -36,10 +36,10 @@ class Service:
         return Oids(messages.to_hex(self._store.missing(messages.from_hex(asked.oids))))
 
     def objects(self, asked: Wanted) -> BinaryIO:
-        """Answer `objects` by a pack. NotFound, Corrupt."""
+        """Answer `objects` by a pack. ObjectNotFound, Corrupt."""
         items: dict[Oid, Stored] = {}
         size = 0
-        for item in self._store.objects(list(dict.fromkeys(messages.from_hex(asked.oids)))):
+        for item in self._store.repository.stored(dict.fromkeys(messages.from_hex(asked.oids))):
             items[item.frame.oid] = item
             size += len(item.payload)
             if size >= ANSWER_BYTES:
@@ -49,9 +49,9 @@ class Service:
         return next(packs(self._store, ordered.reach(items), limit=MAX_BYTES, knows=known.__contains__))
 
     def pack(self, stream: BinaryIO) -> Counts:
-        """Answer `pack`. MalformedPack, MissingReference; then nothing of it was stored."""
+        """Answer `pack`, in a stream that can be sought. MalformedPack, MissingReference; then nothing was stored."""
         self._require_writable()
-        arrival = receive(stream, self._store.repository, "the pack that was sent")
+        arrival = receive(stream, self._store.repository, "the pack that was sent", alone=True)
         return Counts(arrival.objects, arrival.new)
 
     def move(self, asked: Moves) -> dict[str, str]:

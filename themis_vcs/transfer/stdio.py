@@ -8,7 +8,9 @@ for a store of another user on this machine, whose damaged pages may end this pr
 from __future__ import annotations
 
 import io
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -16,7 +18,7 @@ from typing import BinaryIO, Final
 from themis_vcs.errors import DataError, ThemisError
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import messages, pipe
-from themis_vcs.transfer.messages import MAX_QUESTION, Moves, Oids, Wanted
+from themis_vcs.transfer.messages import MAX_QUESTION, Counts, Moves, Oids, Wanted
 from themis_vcs.transfer.pack import MAX_BYTES
 from themis_vcs.transfer.service import Service
 
@@ -58,15 +60,22 @@ _ANSWERS: Final[dict[str, Answerer]] = {
     "refs": lambda service, body: service.refs(),
     "missing": lambda service, body: service.missing(messages.decode(body.read(), Oids)),
     "objects": lambda service, body: service.objects(messages.decode(body.read(), Wanted)),
-    "pack": lambda service, body: service.pack(body),
+    "pack": lambda service, body: _stored(service, body),
     "move": lambda service, body: service.move(messages.decode(body.read(), Moves)),
 }
 
 
-def main(path: Path) -> int:
+def _stored(service: Service, body: BinaryIO) -> Counts:
+    with tempfile.TemporaryFile() as file:
+        shutil.copyfileobj(body, file)
+        file.seek(0)
+        return service.pack(file)
+
+
+def main(path: Path, *, writable: bool = True) -> int:
     """Answer for the store at `path` on stdin and stdout."""
-    with Repository.open(path) as repository:
-        serve(Service(repository), sys.stdin.buffer, sys.stdout.buffer)
+    with Repository.open(path, readonly=not writable) as repository:
+        serve(Service(repository, writable=writable), sys.stdin.buffer, sys.stdout.buffer)
     return 0
 
 
