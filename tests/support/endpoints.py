@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from tests.support.serving import serving
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.endpoint import Endpoint
+from themis_vcs.transfer.http.client import open_http
 from themis_vcs.transfer.pipe import Pipe
 from themis_vcs.transfer.storeend import StoreEndpoint
 from themis_vcs.transfer.wireend import WireEndpoint
@@ -43,4 +45,17 @@ def pipe(directory: Path) -> Iterator[Opened]:
     yield lambda: WireEndpoint(Pipe(command, "there"))
 
 
-ENDPOINTS: dict[str, Callable[[Path], AbstractContextManager[Opened]]] = {"memory": memory, "path": path, "pipe": pipe}
+@contextmanager
+def http(directory: Path) -> Iterator[Opened]:
+    """A store that is served over HTTP."""
+    Repository.init(directory).close()
+    with serving(directory) as server:
+        yield lambda: open_http(server.url)
+
+
+ENDPOINTS: dict[str, Callable[[Path], AbstractContextManager[Opened]]] = {
+    "http": http,
+    "memory": memory,
+    "path": path,
+    "pipe": pipe,
+}

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "diff": "Compare two runs: flipped scores first.",
     "tag": "Give a run a name for good, or list such names.",
     "explain": "Say what a step was made from, and why it would be rebuilt.",
+    "serve": "Let others fetch from a store and push to it, over HTTP or ssh.",
     "fsck": "Check every object, tree and ref of the store.",
     "stats": "Count what the store holds.",
 }

@@ -38,6 +38,10 @@ class Command(click.Command):
         return super().invoke(ctx)
 
 
+class Family(Command, click.Group):
+    """A command with commands of its own."""
+
+
 class Group(click.Group):
     """The commands by name, each imported when it is called; `--help` needs none of them."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, Final
+import tempfile
+from collections.abc import Callable
+from typing import BinaryIO, Final, cast
 
 from themis_vcs.errors import UsageError
 from themis_vcs.model.oid import Oid
@@ -18,6 +20,7 @@ from themis_vcs.transfer.walk import Walk
 
 ANSWER_BYTES: Final = 16 << 20
 """An answer to `objects` ends with the object with which the data of its objects become as much as this."""
+_SHORT: Final = 1 << 16
 
 
 class Service:
@@ -63,3 +66,19 @@ class Service:
     def _require_writable(self) -> None:
         if not self.writable:
             raise UsageError("this store is served for reading only")
+
+
+Answerer = Callable[[Service, BinaryIO], object]
+ANSWERS: Final[dict[str, Answerer]] = {
+    "refs": lambda service, body: service.refs(),
+    "missing": lambda service, body: service.missing(messages.decode(body.read(), Oids)),
+    "objects": lambda service, body: service.objects(messages.decode(body.read(), Wanted)),
+    "pack": lambda service, body: service.pack(body),
+    "move": lambda service, body: service.move(messages.decode(body.read(), Moves)),
+}
+"""What answers each question, from a body that can be sought: by a document, or by a stream of bytes."""
+
+
+def spool() -> BinaryIO:
+    """Return an empty file without a name for a body; a short one is kept in memory."""
+    return cast(BinaryIO, tempfile.SpooledTemporaryFile(_SHORT))
