@@ -7,8 +7,10 @@ read. Here every wait for the client has a timer, by the name of what is waited 
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -19,6 +21,8 @@ from themis_vcs.transfer import messages
 from themis_vcs.transfer.http.limits import BLOCK, HEAD_BYTES, Limits
 from themis_vcs.transfer.http.refusal import Refused, refused
 from themis_vcs.transfer.http.routes import JSON
+
+_AT_ONCE: Final = struct.pack("ii", 1, 0)
 
 
 class Connection(HttpToolsProtocol):
@@ -108,13 +112,19 @@ class Connection(HttpToolsProtocol):
         elif what == "body" or (what == "head" and self._in_head):
             self._refuse(Refused(408, "the request came too slowly"))
         else:
-            self.transport.abort()
+            self._drop()
+
+    def _drop(self) -> None:
+        """Close, without waiting for anybody; what the client did not read in time need not be kept by the kernel."""
+        if self.transport.get_write_buffer_size():
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.transport.abort()
 
     def _refuse(self, error: ThemisError) -> None:
         """Answer without the application, unless an answer is under way already, and close."""
         answering = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
         if answering or self.transport.is_closing():
-            self.transport.abort()
+            self._drop()
             return
         status, document, headers = refused(error)
         body = messages.encode(document)
