@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -39,6 +40,8 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         transport.set_write_buffer_limits(BLOCK)
+        # Else the kernel keeps megabytes for a client that reads nothing, and it takes that long to notice.
+        self._set(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, BLOCK)
         self._wait("head", self._limits.head)
         if len(self.connections) > self._limits.connections:
             self._refuse(StoreBusy("the server has too many connections", hint="try again in a moment"))
@@ -117,8 +120,12 @@ class Connection(HttpToolsProtocol):
     def _drop(self) -> None:
         """Close, without waiting for anybody; what the client did not read in time need not be kept by the kernel."""
         if self.transport.get_write_buffer_size():
-            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            self._set(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self.transport.abort()
+
+    def _set(self, level: int, option: int, value: int | bytes) -> None:
+        with suppress(OSError):  # The client may have closed it.
+            self.transport.get_extra_info("socket").setsockopt(level, option, value)
 
     def _refuse(self, error: ThemisError) -> None:
         """Answer without the application, unless an answer is under way already, and close."""
