@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -11,7 +12,7 @@ import pytest
 
 import themis_vcs
 from themis_vcs.cli.app import COMMANDS, app
-from themis_vcs.cli.command import Command
+from themis_vcs.cli.command import Command, Family
 from themis_vcs.cli.reference import reference
 from themis_vcs.errors import ThemisError
 
@@ -24,11 +25,19 @@ def commands() -> dict[str, Command]:
     found: dict[str, Command] = {}
     for name in app.list_commands(context):
         command = app.get_command(context, name)
-        members = {f"{name} {each}": member for each, member in getattr(command, "commands", {}).items()}
-        for line, each in (members or {name: command}).items():
-            assert isinstance(each, Command)
-            found[line] = each
+        assert isinstance(command, Command)
+        found.update(members(name, command))
     return found
+
+
+def members(line: str, command: Command) -> Iterator[tuple[str, Command]]:
+    """Yield the command, unless it only leads to others, and those."""
+    below = command.commands if isinstance(command, Family) else {}
+    if not below or command.examples:
+        yield line, command
+    for name, each in below.items():
+        assert isinstance(each, Command)
+        yield from members(f"{line} {name}", each)
 
 
 def test_the_command_reference_is_current() -> None:
@@ -71,5 +80,7 @@ def test_the_examples_are_commands_that_exist(line: str) -> None:
         assert parts[0] == "themis"
         arguments = [part for part in parts[1:] if part != "--store" and not part.startswith("/data/evals")]
         assert arguments[: len(words)] == words
+        if isinstance(command, Family) and arguments[len(words) :] and arguments[len(words)] in command.commands:
+            continue  # the example of one of them
         context = click.Context(command, info_name=command.name, parent=click.Context(app, info_name="themis"))
         command.parse_args(context, arguments[len(words) :])

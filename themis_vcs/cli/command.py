@@ -87,17 +87,8 @@ class Group(click.Group):
         write_examples(self.examples, formatter)
 
 
-class Family(click.Group):
-    """Commands that share a word, as `remote add` and `remote list`. Its help ends with examples of them."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.params.extend(global_options(hidden=True))
-
-    @property
-    def examples(self) -> list[tuple[str, str]]:
-        """The first example of each."""
-        return [each.examples[0] for each in self.commands.values() if isinstance(each, Command)]
+class Family(Command, click.Group):
+    """A command with commands of its own. If it has no examples, its help ends with the first of each of these."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order in which they were defined."""
@@ -106,14 +97,15 @@ class Family(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does it; an unknown name is told which there are."""
+        """As click does it; for an unknown name it is said which there are."""
         if args[0] not in self.commands and not args[0].startswith("-"):
             raise UsageError(f"no such command: {self.name} {args[0]}", hint=f"there are {', '.join(self.commands)}")
         return super().resolve_command(ctx, args)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
-        write_examples(self.examples, formatter)
+        firsts = [each.examples[0] for each in self.commands.values() if isinstance(each, Command)]
+        write_examples(self.examples or firsts, formatter)
 
 
 def write_examples(examples: Sequence[tuple[str, str]], formatter: click.HelpFormatter) -> None:

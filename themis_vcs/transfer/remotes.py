@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from themis_vcs.errors import NoStore, NotFound, RemoteError, UsageError
+from themis_vcs.errors import NoStore, NotFound, UsageError
 from themis_vcs.store.layout import NAME
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import bundle
@@ -79,7 +79,10 @@ def connect(remote: Remote, cache: Path | None = None) -> Endpoint:
         case "bucket":
             return _bucket(remote, cache)
         case _:
-            raise RemoteError("http is not there yet")
+            from themis_vcs.transfer.http.client import open_http  # noqa: PLC0415
+
+            ca = remote.settings.get("ca")
+            return open_http(remote.address.text, token(remote), None if ca is None else Path(ca).expanduser())
 
 
 def _bucket(remote: Remote, cache: Path | None) -> Endpoint:

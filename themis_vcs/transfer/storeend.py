@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from themis_vcs.errors import Corrupt, ObjectNotFound, UsageError
+from themis_vcs.errors import Corrupt, MissingReference, ObjectNotFound, UsageError
 from themis_vcs.model import refname
 from themis_vcs.model.objects import Run, Snapshot, Stage, Tag, TreeNode
 from themis_vcs.model.oid import Oid
@@ -59,6 +59,9 @@ class StoreEndpoint:
 
     def move(self, updates: Sequence[RefUpdate], message: str) -> None:
         check_shared(updates, (*SHARED, "remotes/") if self._origin else SHARED)
+        absent = self.repository.missing([update.new for update in updates if update.new is not None])
+        if absent:
+            raise MissingReference(absent[0], None)
         moves = [*updates, *self._run_refs(updates)]
         local = {}
         if self._origin:
