@@ -108,7 +108,7 @@ def test_a_push_during_a_compaction_is_kept(place: Place, source: Repository, mo
 
     def late(*arguments: object) -> None:
         push(source, place(), later, run)
-        change(*arguments)  # type: ignore[arg-type]
+        change(*arguments)
 
     monkeypatch.setattr(there.root, "change", late)
     compact(there)
@@ -123,7 +123,7 @@ def test_of_two_who_compact_one_does(place: Place, source: Repository, monkeypat
 
     def late(*arguments: object) -> None:
         compact(place())
-        change(*arguments)  # type: ignore[arg-type]
+        change(*arguments)
 
     monkeypatch.setattr(there.root, "change", late)
     with pytest.raises(RemoteError, match="somebody else"):
@@ -199,4 +199,24 @@ def test_unreachable_objects_are_compacted_too(place: Place, source: Repository)
     there.move([RefUpdate("names/demo", None, run)], "push")
     compact(there)
     there.move([RefUpdate("tags/v1", tag, None)], "push")
-    assert [load(each.payload).name for each in place().objects([tag])] == ["v1"]  # type: ignore[union-attr]
+    assert [load(each.payload).name for each in place().objects([tag])] == ["v1"]
+
+
+def test_what_is_listed_while_garbage_is_collected_stays(
+    place: Place, source: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = line(source, place(), 1)
+    there = place()
+    later = store_run(source, 5, draw=5, parent=run).run
+    items = StoreEndpoint(source).objects([oid for oid, _ in source.walk([later])])
+    (unlisted,) = list(there.upload(items, StoreEndpoint(source)))
+    collector = place()
+    listed = collector.bucket.list
+
+    def late() -> Iterator[object]:
+        yield from list(listed())
+        there.root.change(lambda root: root.listing(unlisted))
+
+    monkeypatch.setattr(collector.bucket, "list", late)
+    assert gc(collector, grace_seconds=0) == []
+    assert place().missing([later]) == []
