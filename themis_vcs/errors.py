@@ -10,6 +10,7 @@
     │   └── RevisionNotFound
     ├── MissingReference         store what the object refers to, then it       exit 1
     ├── RefConflict              look at what moved, then repeat                exit 12
+    ├── Rejected                 fetch what is there, or insist                 exit 12
     ├── StoreBusy                wait for the other writer, then repeat         exit 13
     ├── Corrupt                  run fsck; get the object from another store    exit 14
     │   ├── DecodingError        bytes that are no canonical object
@@ -127,6 +128,17 @@ class RefConflict(ThemisError):
             hint="another process updated it; repeat the command to work from its result",
         )
         self.name, self.expected, self.actual = name, expected, actual
+
+
+class Rejected(ThemisError):
+    """Refs that would lose runs if they moved; nothing was moved. `refs` lists them as (name, why)."""
+
+    code = "rejected"
+    exit_status = 12
+
+    def __init__(self, target: str, refs: Sequence[tuple[str, str]], *, hint: str | None = None) -> None:
+        super().__init__(f"{target}: rejected\n" + "\n".join(f"  {name}: {why}" for name, why in refs), hint=hint)
+        self.refs = list(refs)
 
 
 class StoreBusy(ThemisError):

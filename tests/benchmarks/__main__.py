@@ -15,10 +15,17 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from tests.benchmarks import caching, full_run, rerun, startup, storing
+from tests.benchmarks import caching, full_run, moving, rerun, startup, storing
 from tests.benchmarks.figure import QUICK, Dose
 
-PARTS = {"storing": storing, "full_run": full_run, "caching": caching, "rerun": rerun, "startup": startup}
+PARTS = {
+    "storing": storing,
+    "moving": moving,
+    "full_run": full_run,
+    "caching": caching,
+    "rerun": rerun,
+    "startup": startup,
+}
 
 
 def main() -> int:

@@ -6,7 +6,8 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 
 import zstandard
@@ -15,7 +16,7 @@ from themis_vcs.model.objects import Value, dump
 from themis_vcs.model.oid import oid_of
 
 _GROUP = 2_000
-_PASSWORD = {"RESTIC_PASSWORD": "benchmark"}
+_PASSWORD = {"RESTIC_PASSWORD": "benchmark", "RESTIC_FROM_PASSWORD": "benchmark"}
 
 
 def write_files(payloads: Sequence[bytes], directory: Path) -> None:
@@ -48,6 +49,18 @@ class Git:
     def size(self) -> int:
         return size_of(self._metadata)
 
+    def pusher(self) -> Callable[[], None]:
+        """Commit, and return what pushes to another bare repository with every call."""
+        self.commit()
+        numbers = count()
+
+        def push() -> None:
+            target = self._metadata.with_name(f"{self._metadata.name}-bare-{next(numbers)}")
+            subprocess.run(["git", "init", "--quiet", "--bare", str(target)], check=True)
+            self._git("push", "--quiet", str(target), "HEAD:refs/heads/main")
+
+        return push
+
     def collect(self) -> None:
         self._git("gc", "--quiet")
 
@@ -68,9 +81,44 @@ class Restic:
     def size(self) -> int:
         return size_of(self._repository)
 
+    def copier(self) -> Callable[[], None]:
+        """Back up, and return what copies that to another repository with every call."""
+        self.backup()
+        numbers = count()
+
+        def copy() -> None:
+            target = Restic(self._files, self._repository.with_name(f"{self._repository.name}-{next(numbers)}"))
+            target._restic("copy", "--from-repo", str(self._repository))
+
+        return copy
+
     def _restic(self, *arguments: str) -> None:
         command = ["restic", "--quiet", "--no-cache", "--repo", str(self._repository), *arguments]
         subprocess.run(command, check=True, env={**os.environ, **_PASSWORD}, stdout=subprocess.DEVNULL)
+
+
+class Dvc:
+    """A DVC repository with a copy of a folder of files."""
+
+    def __init__(self, files: Path, repository: Path) -> None:
+        self._repository = repository
+        shutil.copytree(files, repository / "files")
+        self._dvc("init", "--no-scm")
+        self._dvc("config", "core.analytics", "false")
+        self._dvc("add", "files")
+
+    def pusher(self) -> Callable[[], None]:
+        """Return what pushes to another folder with every call."""
+        numbers = count()
+
+        def push() -> None:
+            self._dvc("remote", "add", "--force", "--default", "there", str(self._repository) + f"-{next(numbers)}")
+            self._dvc("push")
+
+        return push
+
+    def _dvc(self, *arguments: str) -> None:
+        subprocess.run(["dvc", *arguments, "--quiet"], check=True, cwd=self._repository, stdout=subprocess.DEVNULL)
 
 
 class Sqlite:

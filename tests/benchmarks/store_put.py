@@ -12,7 +12,7 @@ import struct
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import lmdb
@@ -44,25 +44,41 @@ class Loop:
         self.env = lmdb.open(str(directory), map_size=1 << 32, max_dbs=2, lib_version=0)
         self.index = self.env.open_db(b"index")
         self.segments = self.env.open_db(b"segments")
-        self.dictionary = zstandard.train_dictionary(110 * 1024, [_ENCODER.encode(value) for value in sample])
-        self.dictionary.precompute_compress(level=3)
-        self.compressor = zstandard.ZstdCompressor(level=3, dict_data=self.dictionary)
-        self.decompressor = zstandard.ZstdDecompressor(dict_data=self.dictionary)
         self.number = 0
+        if sample:
+            self.dictionary = zstandard.train_dictionary(110 * 1024, [_ENCODER.encode(value) for value in sample])
+            self.dictionary.precompute_compress(level=3)
+            self.compressor = zstandard.ZstdCompressor(level=3, dict_data=self.dictionary)
+            self.decompressor = zstandard.ZstdDecompressor(dict_data=self.dictionary)
 
     def put(self, records: Sequence[Value]) -> None:
         for start in range(0, len(records), MAX_OBJECTS):
             with self.env.begin(write=True) as txn:
                 self._group(txn, records[start : start + MAX_OBJECTS])
 
+    def copy_to(self, other: Loop) -> None:
+        """Copy all frames as they are, record by record, to a file without them."""
+        with self.env.begin(buffers=True) as txn:
+            places = sorted((bytes(place), bytes(oid)) for oid, place in txn.cursor(db=self.index))
+            for start in range(0, len(places), MAX_OBJECTS):
+                with other.env.begin(write=True) as target:
+                    other._append(target, self._frames(txn, places[start : start + MAX_OBJECTS]))
+
+    def _frames(
+        self, txn: lmdb.Transaction[memoryview], places: Sequence[tuple[bytes, bytes]]
+    ) -> Iterator[tuple[bytes, bytes]]:
+        for place, oid in places:
+            number, offset, length = _PLACE.unpack(place)
+            yield oid, txn.get(number.to_bytes(4, "big"), db=self.segments)[offset : offset + length]
+
     def _group(self, txn: lmdb.Transaction[bytes], records: Sequence[Value]) -> None:
+        payloads = [(_oid(payload), payload) for payload in map(_ENCODER.encode, records)]
+        new = ((oid, payload) for oid, payload in payloads if txn.get(oid, db=self.index) is None)
+        self._append(txn, ((oid, self.compressor.compress(payload)) for oid, payload in new))
+
+    def _append(self, txn: lmdb.Transaction[bytes], frames: Iterable[tuple[bytes, bytes]]) -> None:
         parts, size = [], 0
-        for record in records:
-            payload = _ENCODER.encode(record)
-            oid = _oid(payload)
-            if txn.get(oid, db=self.index) is not None:
-                continue
-            data = self.compressor.compress(payload)
+        for oid, data in frames:
             txn.put(oid, _PLACE.pack(self.number, size, len(data)), db=self.index)
             parts.append(data)
             size += len(data)

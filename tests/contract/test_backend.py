@@ -131,6 +131,8 @@ def test_tracks_and_local_facts_are_kept(backend: Backend) -> None:
     assert (backend.track(b"t"), backend.track(b"e"), backend.track(b"x")) == (b"value", b"", None)
     assert list(backend.tracks()) == [(b"e", b""), (b"t", b"value")]
     assert (backend.local("fact"), backend.local("other")) == (b"yes", None)
+    backend.apply(Batch(local={"faction": b"no", "e": b""}))
+    assert list(backend.facts("fact")) == [("fact", b"yes"), ("faction", b"no")]
 
 
 def test_a_ref_points_where_it_was_moved_last(backend: Backend) -> None:

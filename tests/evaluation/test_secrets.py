@@ -38,6 +38,7 @@ TOKENS = [
     f"sk-{drawn(48)}", f"sk-proj-{drawn(64)}", f"sk-ant-api03-{drawn(90)}", f"sk-or-v1-{drawn(64, HEX)}",
     f"gsk_{drawn(52)}", f"xai-{drawn(80)}", f"pplx-{drawn(48)}", f"r8_{drawn(37)}", f"nvapi-{drawn(60)}",
     f"hf_{drawn(34)}", f"lsv2_pt_{drawn(32, HEX)}", f"ghp_{drawn(36)}", f"gho_{drawn(36)}", f"ghs_{drawn(36)}",
+    f"themis_{drawn(64, HEX)}",
     f"github_pat_{drawn(22)}_{drawn(59)}", f"glpat-{drawn(20)}", f"AKIA{drawn(16, UPPER).upper()}",
     f"ASIA{drawn(16, UPPER).upper()}", f"AIza{drawn(35)}", f"ya29.{drawn(60)}", f"GOCSPX-{drawn(28)}",
     f"xoxb-{drawn(12, string.digits)}-{drawn(24)}", f"xoxp-{drawn(40)}", f"xapp-1-{drawn(40)}", f"sk_live_{drawn(24)}",

@@ -7,10 +7,18 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.support.buckets import moto, opener, seaweedfs
+from tests.support.commandline import COMMAND
+from tests.support.serving import serving
+from tests.support.sshd import SSHD, sshd
 from themis_vcs.store.repository import Repository
+from themis_vcs.transfer.address import parse
 from themis_vcs.transfer.endpoint import Endpoint
+from themis_vcs.transfer.http.client import open_http
 from themis_vcs.transfer.pipe import Pipe
+from themis_vcs.transfer.remotes import Remote, connect
 from themis_vcs.transfer.storeend import StoreEndpoint
 from themis_vcs.transfer.wireend import WireEndpoint
 
@@ -45,6 +53,14 @@ def pipe(directory: Path) -> Iterator[Opened]:
 
 
 @contextmanager
+def http(directory: Path) -> Iterator[Opened]:
+    """A store that is served over HTTP."""
+    Repository.init(directory).close()
+    with serving(directory) as server:
+        yield lambda: open_http(server.url)
+
+
+@contextmanager
 def bucket_moto(_: Path) -> Iterator[Opened]:
     """A bucket of a server in memory."""
     yield opener(moto().url)
@@ -56,10 +72,24 @@ def bucket_seaweedfs(directory: Path) -> Iterator[Opened]:
     yield opener(seaweedfs().url, cache=directory / "indexes")
 
 
+@contextmanager
+def ssh(directory: Path) -> Iterator[Opened]:
+    """A store at the other end of ssh."""
+    if SSHD is None:
+        pytest.skip("sshd is not installed (Debian: apt-get install openssh-server)")
+    Repository.init(directory).close()
+    with sshd(directory.with_name("sshd")) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("THEMIS_SSH_COMMAND", server.command)
+        address = parse(f"ssh://{server.user}@{server.host}:{server.port}{directory}")
+        yield lambda: connect(Remote("", address, {"themis": COMMAND}))
+
+
 ENDPOINTS: dict[str, Callable[[Path], AbstractContextManager[Opened]]] = {
     "memory": memory,
     "path": path,
     "pipe": pipe,
+    "ssh": ssh,
+    "http": http,
     "bucket-moto": bucket_moto,
     "bucket-seaweedfs": bucket_seaweedfs,
 }

@@ -71,7 +71,9 @@ def test_what_arrived_is_found_by_its_derivation(source: Repository, target: Rep
     transfer(source, target, [_update(source)], message="pull")
     keys = dict(source.backend.derivations())
     assert set(keys.values()) == set(run.steps.values())
-    assert dict(target.backend.derivations()) == keys
+    assert target.derivations_for(list(keys)) == list(keys.values())
+    target.trust = "local"
+    assert target.derivations_for(list(keys)) == [None] * len(keys)
 
 
 def test_nothing_new_is_nothing_sent_and_read(source: Repository, target: Repository) -> None:

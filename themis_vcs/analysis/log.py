@@ -57,10 +57,11 @@ def log(reader: Reader, start: Oid) -> Iterator[LogEntry]:
 
 
 def refs_by_target(repository: Repository) -> dict[Oid, list[str]]:
-    """The names and tags that stand at each run, without "names/", tags with "tag: " before them."""
+    """The names that stand at each run, here and as REMOTE/NAME in remotes, and tags with "tag: " before them."""
     found: dict[Oid, list[str]] = defaultdict(list)
-    for ref, oid in repository.refs("names/"):
-        found[oid].append(ref.removeprefix("names/"))
+    for prefix in ("names/", "remotes/"):
+        for ref, oid in repository.refs(prefix):
+            found[oid].append(ref.removeprefix(prefix))
     for ref, oid in repository.refs("tags/"):
         found[peeled(repository, oid)].append("tag: " + ref.removeprefix("tags/"))
     return found

@@ -13,13 +13,23 @@ from themis_vcs.analysis.scores import ScoreNotes
 from themis_vcs.errors import NotFound
 from themis_vcs.model.objects import Run, Snapshot
 from themis_vcs.store.repository import Repository
+from themis_vcs.transfer.history import distance, origin_of
+
+
+class Tracked(msgspec.Struct, frozen=True):
+    """A name of a remote as it was last seen: how many runs the name here is ahead of it, and behind it."""
+
+    name: str
+    ahead: int
+    behind: int
 
 
 class NameStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A name and the run at its head.
 
     `failed` has the stages in which steps failed; `metrics` is None where the means would take long; `code` is the git
-    state, if any.
+    state, if any. `origin` is the remote that the run came from, None for one made here; `remotes` has the names of
+    remotes that are called like this one.
     """
 
     name: str
@@ -31,6 +41,8 @@ class NameStatus(msgspec.Struct, frozen=True, kw_only=True):
     failed: dict[str, int]
     metrics: dict[str, MetricMean] | None
     code: dict[str, Any] | None
+    origin: str | None
+    remotes: list[Tracked]
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,4 +89,16 @@ def _head(reader: Reader, name: str, oid: bytes) -> NameStatus:
         failed={stage: counts[2] for stage, counts in run.work.items() if counts[2]},
         metrics=means_at_hand(reader, run.stages, reader.size(snapshot.identity.cases), ScoreNotes(reader, name)),
         code=snapshot.provenance.get("git"),
+        origin=origin_of(repository, oid),
+        remotes=_tracked(repository, name, oid),
     )
+
+
+def _tracked(repository: Repository, name: str, head: bytes) -> list[Tracked]:
+    found = []
+    for ref, oid in repository.refs("remotes/"):
+        remote = ref.removeprefix("remotes/")
+        if remote.split("/", 1)[1] == name:
+            far = distance(repository, head, oid)
+            found.append(Tracked(remote, far.ahead, far.behind))
+    return found

@@ -13,6 +13,7 @@ from themis_vcs.analysis.moment import moment
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.model.derivation import STAGES
 from themis_vcs.model.objects import Run, Stage
+from themis_vcs.transfer.history import origin_of
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -35,7 +36,10 @@ class TrackSummary(msgspec.Struct, frozen=True):
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """A run. `oid` is that of the run object, `run_id` what was asked for; both in hex."""
+    """A run. `oid` is that of the run object, `run_id` what was asked for; both in hex.
+
+    `origin` is the remote that it came from, None for one made here.
+    """
 
     oid: str
     run_id: str
@@ -53,6 +57,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, MetricMean]
     configuration: dict[str, Any]
     surroundings: dict[str, Any]
+    origin: str | None
 
 
 def summary(reader: Reader, found: Located) -> RunSummary:
@@ -80,6 +85,7 @@ def summary(reader: Reader, found: Located) -> RunSummary:
         metrics=metric_means(reader, run.stages, cases),
         configuration=configuration(identity),
         surroundings=surroundings(found.snapshot),
+        origin=origin_of(reader.repository, found.oid),
     )
 
 

@@ -61,7 +61,7 @@ class Group(click.Group):
         """The command of this name, imported."""
         if cmd_name not in self.lazy:
             return None
-        command = import_module(f"themis_vcs.cli.commands.{cmd_name}").command
+        command = import_module(f"themis_vcs.cli.commands.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         return command
 
@@ -72,7 +72,7 @@ class Group(click.Group):
         if args[0] not in self.lazy and not args[0].startswith("-"):
             import difflib
 
-            near = difflib.get_close_matches(args[0], self.lazy, n=2, cutoff=0.5)
+            near = difflib.get_close_matches(args[0], self.lazy, n=2, cutoff=0.6)
             hint = f"did you mean {' or '.join(near)}?" if near else "`themis --help` lists the commands"
             raise UsageError(f"no such command: {args[0]}", hint=hint)
         return super().resolve_command(ctx, args)
@@ -85,6 +85,27 @@ class Group(click.Group):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
         write_examples(self.examples, formatter)
+
+
+class Family(Command, click.Group):
+    """A command with commands of its own. If it has no examples, its help ends with the first of each of these."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order in which they were defined."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it; for an unknown name it is said which there are."""
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            raise UsageError(f"no such command: {self.name} {args[0]}", hint=f"there are {', '.join(self.commands)}")
+        return super().resolve_command(ctx, args)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        firsts = [each.examples[0] for each in self.commands.values() if isinstance(each, Command)]
+        write_examples(self.examples or firsts, formatter)
 
 
 def write_examples(examples: Sequence[tuple[str, str]], formatter: click.HelpFormatter) -> None:

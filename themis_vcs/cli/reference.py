@@ -49,8 +49,15 @@ def reference() -> str:
     for name in app.list_commands(context):
         command = app.get_command(context, name)
         assert command is not None
-        sections.append(_section(command, click.Context(command, info_name=name, parent=context)))
+        sections += _sections(command, click.Context(command, info_name=name, parent=context))
     return "\n".join(sections)
+
+
+def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
+    yield _section(command, context)
+    if isinstance(command, click.Group):
+        for name, each in command.commands.items():
+            yield from _sections(each, click.Context(each, info_name=name, parent=context))
 
 
 def _section(command: click.Command, context: click.Context) -> str:
@@ -58,12 +65,20 @@ def _section(command: click.Command, context: click.Context) -> str:
     lines += [_paragraphs(command.help or ""), ""]
     rows = [*_options(command.params), ("`-h`, `--help`", "Show this help and exit.")]
     lines += ["| option | what it does |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows), ""]
-    if isinstance(command, Group):
-        names = (f"[`{name}`](#themis-{name}): {text}" for name, text in command.lazy.items())
+    if isinstance(command, click.Group):
+        here = context.command_path.replace(" ", "-")
+        names = (f"[`{name}`](#{here}-{name}): {text}" for name, text in _members(command))
         lines += ["Commands:", "", *(f"- {text}" for text in names), ""]
     if isinstance(command, Command | Group):
         lines += _examples(command.examples)
     return "\n".join(lines)
+
+
+def _members(group: click.Group) -> Iterator[tuple[str, str]]:
+    if isinstance(group, Group):
+        yield from group.lazy.items()
+    for name, command in group.commands.items():
+        yield name, command.short_help or ""
 
 
 def _usage(command: click.Command, context: click.Context) -> Iterator[str]:

@@ -15,6 +15,7 @@ from themis_vcs.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from themis_vcs.store.repository import Repository
+    from themis_vcs.store.settings import Settings
 
 
 @dataclass
@@ -46,6 +47,14 @@ class Session:
         if self.store is not None:
             return "--store"
         return "THEMIS_DIR" if os.environ.get("THEMIS_DIR") else "found from the working directory upwards"
+
+    def settings(self) -> Settings:
+        """The settings of the store. NoStore if there is none."""
+        from themis_vcs.store.layout import Layout
+        from themis_vcs.store.settings import Settings
+
+        Layout(self.directory()).check()
+        return Settings(self.directory())
 
     @staticmethod
     def import_from_here() -> None:

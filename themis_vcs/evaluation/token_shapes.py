@@ -70,6 +70,7 @@ SHAPES: Final = (
     _token("an Anthropic key", r"sk-ant-[A-Za-z0-9_-]{8,}"),
     _token("a GitHub token", r"gh[pousr]_[A-Za-z0-9]{16,}"),
     _token("a GitHub token", r"github_pat_[A-Za-z0-9_]{20,}"),
+    _token("a token for themis serve", r"themis_[0-9a-f]{64}(?![A-Za-z0-9])"),
     _token("a GitLab token", r"gl(?:pat|dt|rt|cbt|ptt|ft|soat)-[A-Za-z0-9_-]{16,}"),
     _token("an AWS access key", r"A(?:KIA|SIA|BIA|CCA)[A-Z2-7][A-Z0-9]{15}(?![A-Za-z0-9])"),
     _token("a Google key", r"AIza[A-Za-z0-9_-]{30,}"),

@@ -166,6 +166,9 @@ class Backend(Objects, Protocol):
     def local(self, key: str) -> bytes | None:
         """Return a fact about this store."""
 
+    def facts(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        """Yield (name, fact) of the facts about this store whose name begins with `prefix`, by name."""
+
     def ref(self, name: str) -> Oid | None:
         """Return where a ref points, None if there is none of that name."""
 

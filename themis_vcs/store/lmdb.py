@@ -130,6 +130,10 @@ class LmdbBackend(LmdbObjects):
     def local(self, key: str) -> bytes | None:
         return self._value(LOCAL, key.encode())
 
+    def facts(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        found = ((key.decode(), fact) for key, fact in self._all(LOCAL))
+        return ((name, fact) for name, fact in found if name.startswith(prefix))
+
     def ref(self, name: str) -> Oid | None:
         with self.environment.reading() as reader:
             return reflog.read(reader, name)

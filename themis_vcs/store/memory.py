@@ -125,6 +125,10 @@ class MemoryBackend(MemoryObjects):
         with self._open():
             return self._local.get(key)
 
+    def facts(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        with self._open():
+            return iter(sorted((name, fact) for name, fact in self._local.items() if name.startswith(prefix)))
+
     def ref(self, name: str) -> Oid | None:
         with self._open():
             return self._refs.get(name)

@@ -25,7 +25,8 @@ from themis_vcs.store.group import Group
 from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.memory import MemoryBackend
 from themis_vcs.store.refs import moves_of
-from themis_vcs.store.view import View
+from themis_vcs.store.settings import Settings
+from themis_vcs.store.view import ARRIVED, View
 
 MAX_REMEMBERED: Final = 50_000
 _NOTHING: Final[tuple[Oid, ...]] = ()
@@ -36,8 +37,10 @@ R = TypeVar("R", bound="Repository")
 class Repository(View):
     """A store. Safe between threads; `objects_added` counts what was new since it was opened."""
 
-    def __init__(self, backend: Backend, path: Path | None = None, *, readonly: bool = False) -> None:
-        super().__init__(backend)
+    def __init__(
+        self, backend: Backend, path: Path | None = None, *, readonly: bool = False, trust: str = "all"
+    ) -> None:
+        super().__init__(backend, trust)
         self.path = path
         self.readonly = readonly
         self.objects_added = 0
@@ -50,9 +53,14 @@ class Repository(View):
 
     @classmethod
     def open(cls, path: str | Path, readonly: bool = False, *, write_timeout: float = WRITE_TIMEOUT) -> Repository:
-        """Open the store directory `path`. NoStore, FormatError, Corrupt, StorageError."""
+        """Open the store directory `path`. NoStore, FormatError, Corrupt, StorageError; ConfigurationError."""
         path = Path(path)
-        return cls(LmdbBackend(path, readonly=readonly, write_timeout=write_timeout), path, readonly=readonly)
+        backend = LmdbBackend(path, readonly=readonly, write_timeout=write_timeout)
+        try:
+            return cls(backend, path, readonly=readonly, trust=Settings(path).trust)
+        except BaseException:
+            backend.close()
+            raise
 
     @classmethod
     def init(cls, path: str | Path) -> Repository:
@@ -91,13 +99,15 @@ class Repository(View):
     def take_in(self, foreign: Sequence[Foreign], derivations: Mapping[bytes, Oid]) -> int:
         """Store objects of another store as they are, durably; return how many are new.
 
-        The caller has checked them, and that all they refer to is here or precedes them. A derivation that is known
-        here stays as it is.
+        The caller has checked them, and that all they refer to is here or precedes them. What they derive is noted as
+        having come from elsewhere; a derivation that is known here stays as it is.
         """
         self._require_writable()
         self.flush()
-        known = self.derivations_for(list(derivations))
-        new = {key: step for (key, step), old in zip(derivations.items(), known, strict=True) if old is None}
+        arrived = [key + ARRIVED for key in derivations]
+        known = self.backend.derivations_for(arrived)
+        found = zip(arrived, derivations.values(), known, strict=True)
+        new = {key: step for key, step, old in found if old is None}
         added = self.backend.apply(Batch(foreign=foreign, derivations=new))
         self.objects_added += added
         return added

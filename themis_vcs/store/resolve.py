@@ -1,7 +1,7 @@
 """From a revision as a person types it to the object that it means.
 
-The grammar is in `model.revision`. A name is looked for as a full ref, in `names/`, in `tags/`, as the beginning of a
-run id, and as the beginning of an object id, in this order.
+The grammar is in `model.revision`. A name is looked for as a full ref, in `names/`, in `tags/`, in `remotes/`, as the
+beginning of a run id, and as the beginning of an object id, in this order.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from themis_vcs.store.view import View
 
 NAMES: Final = "names/"
 TAGS: Final = "tags/"
+REMOTES: Final = "remotes/"
 RUNS: Final = "runs/"
 _HEAD: Final = "/head"
 _SHORT: Final = 12
@@ -79,7 +80,7 @@ def stage_of(view: View, revision: Revision) -> Oid:
 
 def ref_of(view: View, base: str) -> str | None:
     """Return the full name of the ref that a base means, None if it is not a ref."""
-    for name in (base, NAMES + base, TAGS + base):
+    for name in (base, NAMES + base, TAGS + base, REMOTES + base):
         if "/" in name and view.ref(name) is not None:
             return name
     heads = _heads(view, base) if is_prefix(base) else []
@@ -174,7 +175,7 @@ def _only(found: list[Held], text: str) -> Oid:
 
 
 def _unknown(view: View, base: str, what: str) -> RevisionNotFound:
-    names = [name.removeprefix(NAMES).removeprefix(TAGS) for prefix in (NAMES, TAGS) for name, _ in view.refs(prefix)]
+    names = [name.removeprefix(prefix) for prefix in (NAMES, TAGS, REMOTES) for name, _ in view.refs(prefix)]
     near = difflib.get_close_matches(base, names, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else "`themis ls` lists the names"
     return RevisionNotFound(f"{base!r}: {what}", hint=hint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -15,14 +15,20 @@ from themis_vcs.store.walk import children_first
 
 T = TypeVar("T", bound=msgspec.Struct)
 R = TypeVar("R")
-_CANDIDATES = 8
+ARRIVED: Final = b"\x01"
+"""Follows the derivation key of a step that came from elsewhere."""
+_CANDIDATES: Final = 8
 
 
 class View:
-    """Reads of a store, through what is not written yet."""
+    """Reads of a store, through what is not written yet.
 
-    def __init__(self, backend: Backend) -> None:
+    `trust` says whose results are reused: "all", or "signed" or "local" for what was computed here.
+    """
+
+    def __init__(self, backend: Backend, trust: str = "all") -> None:
         self.backend = backend
+        self.trust = trust
 
     def read(self, oid: Oid) -> bytes:
         """Return the payload of an object that something refers to; Corrupt if it is damaged or absent."""
@@ -106,8 +112,13 @@ class View:
         return self.derivations_for([key])[0]
 
     def derivations_for(self, keys: Sequence[bytes]) -> list[Oid | None]:
-        """Return the steps recorded for several keys, in order."""
-        return self.backend.derivations_for(keys)
+        """Return the steps recorded for several keys, in order; those from elsewhere only if they are trusted."""
+        found = self.backend.derivations_for(keys)
+        if self.trust != "all" or None not in found:
+            return found
+        absent = [key + ARRIVED for key, step in zip(keys, found, strict=True) if step is None]
+        arrived = iter(self.backend.derivations_for(absent))
+        return [next(arrived) if step is None else step for step in found]
 
     def track(self, key: bytes) -> bytes | None:
         """Return what was recorded for a track key."""

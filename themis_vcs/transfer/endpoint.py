@@ -60,8 +60,15 @@ class Source(Protocol):
         """Give back what it holds."""
 
 
-class Target(Protocol):
-    """Where objects go. It has an object only with all that the object refers to."""
+class Holder(Protocol):
+    """Who may have objects already, each only with all that it refers to."""
+
+    def missing(self, oids: Sequence[Oid]) -> list[Oid]:
+        """Return those that are not here, in order."""
+
+
+class Target(Holder, Protocol):
+    """Where objects go."""
 
     @property
     def name(self) -> str:
@@ -69,9 +76,6 @@ class Target(Protocol):
 
     def refs(self) -> dict[str, Oid]:
         """Return the refs that travel, in one round trip."""
-
-    def missing(self, oids: Sequence[Oid]) -> list[Oid]:
-        """Return those that are not here, in order."""
 
     def take(self, items: Iterable[Stored], source: Source, progress: Progress | None = None) -> Transferred:
         """Store objects that each come after all that they refer to. What was stored before a failure stays."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from themis_vcs.model.objects import Object, Run, Tag, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.view import View
-from themis_vcs.transfer.endpoint import Source, Target
+from themis_vcs.transfer.endpoint import Holder, Source
+
+FROM: Final = "from:"
+"""Before the oid of a run in hex: the local fact of where it came from."""
 
 
 class Distance(NamedTuple):
@@ -18,7 +21,7 @@ class Distance(NamedTuple):
     behind: int
 
 
-def lacking_runs(source: Source, target: Target, heads: Iterable[Oid]) -> list[Oid]:
+def lacking_runs(source: Source, target: Holder, heads: Iterable[Oid]) -> list[Oid]:
     """Return the heads and the runs behind them that the target lacks, the oldest first.
 
     A tag is followed to its target. One round trip for each run in a row that is lacking.
@@ -74,3 +77,9 @@ def distance(view: View, one: Oid, other: Oid) -> Distance:
     here = {oid for oid, _ in runs_behind(view, one)}
     there = {oid for oid, _ in runs_behind(view, other)}
     return Distance(len(here - there), len(there - here))
+
+
+def origin_of(view: View, run: Oid) -> str | None:
+    """Return what the remote is called that a run came from, None for one that was made here."""
+    found = view.local(FROM + run.hex())
+    return None if found is None else found.decode("utf-8", "backslashreplace")

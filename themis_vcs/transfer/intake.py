@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 from themis_vcs.model.derivation import key_of
 from themis_vcs.model.objects import Dictionary, Step, load
@@ -15,14 +16,14 @@ from themis_vcs.store.repository import Repository
 class Intake:
     """Stores what is added, in groups; each comes after all that it refers to, for which the caller vouches.
 
-    `dictionary` gives the payload of a dictionary that a frame needs.
+    `dictionary` gives the payload of a dictionary that a frame needs. With `whole`, nothing is stored before `flush`.
     """
 
-    def __init__(self, target: Repository, dictionary: Callable[[Oid], bytes]) -> None:
-        self._target, self._dictionary = target, dictionary
+    def __init__(self, target: Repository, dictionary: Callable[[Oid], bytes], *, whole: bool = False) -> None:
+        self._target, self._dictionary, self._whole = target, dictionary, whole
         self._dictionaries: dict[Oid, bytes] = {}
         self._group: dict[Oid, Foreign] = {}
-        self._derived: dict[bytes, Oid] = {}
+        self._keys: dict[Oid, bytes] = {}
         self._bytes = 0
         self.new = 0
         """How many objects were not here."""
@@ -33,18 +34,20 @@ class Intake:
         if isinstance(obj, Dictionary):
             return  # It enters the store with the first object that uses it.
         if isinstance(obj, Step) and obj.value is not None:
-            self._derived[key_of(obj)] = item.frame.oid
+            self._keys[item.frame.oid] = key_of(obj)
         dictionary = None if item.dictionary is None else self._payload(item.dictionary)
         self._group[item.frame.oid] = Foreign(item.frame, dictionary)
         self._bytes += len(item.frame.data)
-        if len(self._group) >= MAX_OBJECTS or self._bytes >= MAX_BYTES:
+        if not self._whole and (len(self._group) >= MAX_OBJECTS or self._bytes >= MAX_BYTES):
             self.flush()
 
     def flush(self) -> None:
         """Store what was added so far; when this returns it is durable."""
-        if self._group:
-            self.new += self._target.take_in(list(self._group.values()), self._derived)
-            self._group, self._derived, self._bytes = {}, {}, 0
+        pending = iter(self._group.values())
+        while group := list(islice(pending, MAX_OBJECTS)):
+            derived = {self._keys[oid]: oid for each in group if (oid := each.frame.oid) in self._keys}
+            self.new += self._target.take_in(group, derived)
+        self._group, self._keys, self._bytes = {}, {}, 0
 
     def _payload(self, oid: Oid) -> bytes:
         payload = self._dictionaries.get(oid)

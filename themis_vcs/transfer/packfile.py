@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Protocol
 
 import zstandard
@@ -101,14 +102,15 @@ class PackFile:
         return payload
 
     def __contains__(self, oid: Oid) -> bool:
-        return self._find(oid) is not None
+        return self.find(oid) is not None
 
     def oids(self) -> Iterator[Oid]:
         """Yield the oids that the index names, in its order."""
         for number in range(self.objects):
             yield self._entry(number)[0]
 
-    def _find(self, oid: Oid) -> int | None:
+    def find(self, oid: Oid) -> int | None:
+        """Return the offset of an object's frame."""
         low, high = 0, self.objects
         while low < high:
             middle = (low + high) // 2
@@ -119,11 +121,15 @@ class PackFile:
         return None
 
     def _entry(self, number: int) -> tuple[Oid, int]:
-        oid, place = pack.ENTRY.unpack(self._bytes(self._index + pack.ENTRY.size * number, pack.ENTRY.size))
+        oid, place = pack.ENTRY.unpack_from(self._rows, pack.ENTRY.size * number)
         return oid, place
 
+    @cached_property
+    def _rows(self) -> bytes:
+        return self._bytes(self._index, pack.ENTRY.size * self.objects)
+
     def _found(self, oid: Oid, lookup: DictionaryLookup) -> tuple[int, bytes]:
-        place = self._find(oid)
+        place = self.find(oid)
         if place is None:
             raise ObjectNotFound(oid)
         payload = self._payload(place, lookup)

@@ -1,4 +1,7 @@
-"""Taking in packs: everything in one is checked before anything of it is stored (PACK-6)."""
+"""Taking in packs: everything in one is checked before anything of it is stored (PACK-6).
+
+Memory is bounded by the bytes of a pack and by its largest object.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +22,20 @@ class Arrival(NamedTuple):
     hash: bytes
 
 
-def receive(stream: BinaryIO, target: Repository, source: str = "pack") -> Arrival:
+def receive(stream: BinaryIO, target: Repository, source: str = "pack", *, alone: bool = False) -> Arrival:
     """Store the objects of the pack that begins where `stream` stands, and index what its steps derive.
 
-    MalformedPack, FormatError; MissingReference if something is neither in the pack nor here. Then nothing is stored.
+    With `alone`, nothing may follow the pack. MalformedPack, FormatError; MissingReference if something is neither in
+    the pack nor here. Then nothing is stored.
     """
     reader = PackReader(stream, source, lambda oid: target.read(oid) if target.has(oid) else None)
-    items = list(reader)
+    intake = Intake(target, reader.dictionary, whole=True)
+    for item in reader:
+        intake.add(item)
+    if alone:
+        reader.expect_end()
     missing = target.missing(reader.needs)
     if missing:
         raise MissingReference(missing[0], reader.needs[missing[0]])
-    intake = Intake(target, reader.dictionary)
-    for item in items:
-        intake.add(item)
     intake.flush()
     return Arrival(reader.objects - reader.carried, intake.new, reader.offset, reader.hash)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, Final
+import tempfile
+from collections.abc import Callable
+from typing import BinaryIO, Final, cast
 
 from themis_vcs.errors import UsageError
 from themis_vcs.model.oid import Oid
@@ -18,6 +20,7 @@ from themis_vcs.transfer.walk import Walk
 
 ANSWER_BYTES: Final = 16 << 20
 """An answer to `objects` ends with the object with which the data of its objects become as much as this."""
+_SHORT: Final = 1 << 16
 
 
 class Service:
@@ -36,10 +39,10 @@ class Service:
         return Oids(messages.to_hex(self._store.missing(messages.from_hex(asked.oids))))
 
     def objects(self, asked: Wanted) -> BinaryIO:
-        """Answer `objects` by a pack. NotFound, Corrupt."""
+        """Answer `objects` by a pack. ObjectNotFound, Corrupt."""
         items: dict[Oid, Stored] = {}
         size = 0
-        for item in self._store.objects(list(dict.fromkeys(messages.from_hex(asked.oids)))):
+        for item in self._store.repository.stored(dict.fromkeys(messages.from_hex(asked.oids))):
             items[item.frame.oid] = item
             size += len(item.payload)
             if size >= ANSWER_BYTES:
@@ -49,9 +52,9 @@ class Service:
         return next(packs(self._store, ordered.reach(items), limit=MAX_BYTES, knows=known.__contains__))
 
     def pack(self, stream: BinaryIO) -> Counts:
-        """Answer `pack`. MalformedPack, MissingReference; then nothing of it was stored."""
+        """Answer `pack`, in a stream that can be sought. MalformedPack, MissingReference; then nothing was stored."""
         self._require_writable()
-        arrival = receive(stream, self._store.repository, "the pack that was sent")
+        arrival = receive(stream, self._store.repository, "the pack that was sent", alone=True)
         return Counts(arrival.objects, arrival.new)
 
     def move(self, asked: Moves) -> dict[str, str]:
@@ -63,3 +66,19 @@ class Service:
     def _require_writable(self) -> None:
         if not self.writable:
             raise UsageError("this store is served for reading only")
+
+
+Answerer = Callable[[Service, BinaryIO], object]
+ANSWERS: Final[dict[str, Answerer]] = {
+    "refs": lambda service, body: service.refs(),
+    "missing": lambda service, body: service.missing(messages.decode(body.read(), Oids)),
+    "objects": lambda service, body: service.objects(messages.decode(body.read(), Wanted)),
+    "pack": lambda service, body: service.pack(body),
+    "move": lambda service, body: service.move(messages.decode(body.read(), Moves)),
+}
+"""What answers each question, from a body that can be sought: by a document, or by a stream of bytes."""
+
+
+def spool() -> BinaryIO:
+    """Return an empty file without a name for a body; a short one is kept in memory."""
+    return cast(BinaryIO, tempfile.SpooledTemporaryFile(_SHORT))

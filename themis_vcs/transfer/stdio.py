@@ -8,19 +8,17 @@ for a store of another user on this machine, whose damaged pages may end this pr
 from __future__ import annotations
 
 import io
+import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 from themis_vcs.errors import DataError, ThemisError
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import messages, pipe
-from themis_vcs.transfer.messages import MAX_QUESTION, Moves, Oids, Wanted
+from themis_vcs.transfer.messages import MAX_QUESTION
 from themis_vcs.transfer.pack import MAX_BYTES
-from themis_vcs.transfer.service import Service
-
-Answerer = Callable[[Service, BinaryIO], object]
+from themis_vcs.transfer.service import ANSWERS, Service, spool
 
 
 def serve(service: Service, source: BinaryIO, sink: BinaryIO) -> None:
@@ -47,26 +45,20 @@ def serve(service: Service, source: BinaryIO, sink: BinaryIO) -> None:
 
 def _answered(service: Service, question: str, body: BinaryIO) -> tuple[pipe.Answer, object | None]:
     try:
-        if question not in _ANSWERS:
+        if question not in ANSWERS:
             raise DataError(f"{question[:40]!r} is not a question of this version of the wire")
-        return pipe.Answer(), _ANSWERS[question](service, body)
+        with spool() as file:
+            shutil.copyfileobj(body, file)
+            file.seek(0)
+            return pipe.Answer(), ANSWERS[question](service, file)
     except ThemisError as error:
         return pipe.Answer(messages.failed(error).error), None
 
 
-_ANSWERS: Final[dict[str, Answerer]] = {
-    "refs": lambda service, body: service.refs(),
-    "missing": lambda service, body: service.missing(messages.decode(body.read(), Oids)),
-    "objects": lambda service, body: service.objects(messages.decode(body.read(), Wanted)),
-    "pack": lambda service, body: service.pack(body),
-    "move": lambda service, body: service.move(messages.decode(body.read(), Moves)),
-}
-
-
-def main(path: Path) -> int:
+def main(path: Path, *, writable: bool = True) -> int:
     """Answer for the store at `path` on stdin and stdout."""
-    with Repository.open(path) as repository:
-        serve(Service(repository), sys.stdin.buffer, sys.stdout.buffer)
+    with Repository.open(path, readonly=not writable) as repository:
+        serve(Service(repository, writable=writable), sys.stdin.buffer, sys.stdout.buffer)
     return 0
 
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from themis_vcs.errors import Corrupt, ObjectNotFound, UsageError
+from themis_vcs.errors import Corrupt, MissingReference, ObjectNotFound, UsageError
 from themis_vcs.model import refname
 from themis_vcs.model.objects import Run, Snapshot, Stage, Tag, TreeNode
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import ANY, RefUpdate, Stored
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.endpoint import SHARED, Progress, Source, Transferred, check_shared
-from themis_vcs.transfer.history import runs_behind
+from themis_vcs.transfer.history import FROM, runs_behind
 from themis_vcs.transfer.intake import Intake
 
-ORIGIN: Final = "from:"
-"""Before the oid of a run in hex: the local fact of where it came from."""
 _TOLD: Final = 1_000
 
 
@@ -61,10 +59,13 @@ class StoreEndpoint:
 
     def move(self, updates: Sequence[RefUpdate], message: str) -> None:
         check_shared(updates, (*SHARED, "remotes/") if self._origin else SHARED)
+        absent = self.repository.missing([update.new for update in updates if update.new is not None])
+        if absent:
+            raise MissingReference(absent[0], None)
         moves = [*updates, *self._run_refs(updates)]
         local = {}
         if self._origin:
-            local = {ORIGIN + oid.hex(): self._origin.encode() for oid in self._arrived(updates)}
+            local = {FROM + oid.hex(): self._origin.encode() for oid in self._arrived(updates)}
         self.repository.commit(moves, message=message, local=local)
 
     def close(self) -> None:
@@ -73,7 +74,7 @@ class StoreEndpoint:
     def _arrived(self, updates: Sequence[RefUpdate]) -> Iterator[Oid]:
         """Yield the runs that no ref of a run led to, newest first."""
         for oid, run in self._new_runs(updates):
-            if self.repository.ref(_head(run)) is None and self.repository.local(ORIGIN + oid.hex()) is None:
+            if self.repository.ref(_head(run)) is None and self.repository.local(FROM + oid.hex()) is None:
                 yield oid
 
     def _new_runs(self, updates: Sequence[RefUpdate]) -> Iterator[tuple[Oid, Run]]:

@@ -9,7 +9,7 @@ from typing import Final
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate, Stored
 from themis_vcs.store.refs import moves_of
-from themis_vcs.transfer.endpoint import Progress, Source, Target, Transferred
+from themis_vcs.transfer.endpoint import Holder, Progress, Source, Target, Transferred
 from themis_vcs.transfer.history import lacking_runs
 from themis_vcs.transfer.walk import Walk
 
@@ -41,7 +41,7 @@ def transfer(
     return brought
 
 
-def lacking(source: Source, target: Target, roots: Sequence[Oid]) -> Iterator[Stored]:
+def lacking(source: Source, target: Holder, roots: Sequence[Oid]) -> Iterator[Stored]:
     """Yield what the roots reach and the target lacks, each object once and after all that it refers to."""
     walk = Walk(source.objects, target.missing)
     runs = iter(lacking_runs(source, target, roots))

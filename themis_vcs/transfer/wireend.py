@@ -13,7 +13,7 @@ from themis_vcs.store.backend import RefUpdate, Stored
 from themis_vcs.transfer import messages
 from themis_vcs.transfer.endpoint import SHARED, Progress, Source, Transferred, check_shared
 from themis_vcs.transfer.messages import Counts, Oids, Refs, Wanted
-from themis_vcs.transfer.send import packs
+from themis_vcs.transfer.send import PACK_BYTES, packs
 from themis_vcs.transfer.unpack import PackReader
 
 T = TypeVar("T")
@@ -38,10 +38,10 @@ class Wire(Protocol):
 
 
 class WireEndpoint:
-    """The store that a wire leads to."""
+    """The store that a wire leads to. What is sent goes in packs of about `pack_bytes`."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, wire: Wire, *, pack_bytes: int = PACK_BYTES) -> None:
+        self._wire, self._pack_bytes = wire, pack_bytes
         self._dictionaries: dict[Oid, bytes] = {}
         self._known_there: set[Oid] = set()
         self.name = wire.name
@@ -78,7 +78,7 @@ class WireEndpoint:
 
     def take(self, items: Iterable[Stored], source: Source, progress: Progress | None = None) -> Transferred:
         sent = Transferred()
-        for pack in packs(source, items, knows=self._knows):
+        for pack in packs(source, items, limit=self._pack_bytes, knows=self._knows):
             size = pack.seek(0, os.SEEK_END)
             pack.seek(0)
             sent += Transferred(self._wire.send("pack", pack, Counts).objects, size)

@@ -85,6 +85,8 @@ def _print_run(output: Output, run: RunSummary) -> None:
     output.line("name    ", run.name)
     output.line("status  ", status_color(run.status), through)
     output.line("made    ", local(run.time), " by ", run.who, dim(f" ({run.reason})"))
+    if run.origin:
+        output.line("from    ", run.origin)
     datasets = ", ".join(f"{name} {amount:,}" for name, amount in run.datasets.items())
     output.line("cases   ", f"{run.cases:,}", f" ({datasets})")
     if git := run.surroundings.get("git"):

@@ -13,7 +13,7 @@ from themis_vcs.cli.session import Session
 from themis_vcs.cli.wording import count, local, means_line, short, size, status_color
 
 if TYPE_CHECKING:
-    from themis_vcs.analysis.status import Status
+    from themis_vcs.analysis.status import Status, Tracked
 
 
 @click.command(
@@ -37,7 +37,8 @@ def command(session: Session, as_json: bool) -> None:
     Of the run it shows the mean of each metric, with the number of cases that it is over, n, and of those without a
     score.
     A run is named by the id of its run object, of its own id, or by NAME. "code dirty" says that the git work tree of
-    the experiment had uncommitted changes.
+    the experiment had uncommitted changes. "ahead" and "behind" compare with a remote as it was last seen;
+    `themis fetch` asks it.
     """
     from themis_vcs.analysis.status import status
 
@@ -65,7 +66,10 @@ def _print(output: Output, found: Status) -> None:
         dirty = name.code is not None and name.code.get("dirty")
         line: list[Part] = [bold(name.name), "  run ", short(name.run_id), "  ", status_color(name.status)]
         output.line(*line, f" through {name.completed_through_stage}" if name.completed_through_stage else "", hang=2)
-        output.line("  ", local(name.time), "  code dirty" if dirty else "")
+        came = f"  from {name.origin}" if name.origin else ""
+        output.line("  ", local(name.time), came, "  code dirty" if dirty else "")
+        for each in name.remotes:
+            output.line("  ", _distance(each))
         if name.metrics is None:
             output.line("  ", dim(f"`themis show {name.name}` reads the scores"))
         elif name.metrics:
@@ -73,3 +77,12 @@ def _print(output: Output, found: Status) -> None:
         if name.failed:
             failed = ", ".join(f"{stage} {amount:,}" for stage, amount in name.failed.items())
             output.line("  ", colored(f"failed: {failed}", "yellow"))
+
+
+def _distance(tracked: Tracked) -> Part:
+    """How far a name is from the same name of a remote."""
+    parts = [f"{count(amount, 'run')} {way}" for amount, way in ((tracked.ahead, "ahead"), (tracked.behind, "behind"))]
+    away = [part for part in parts if not part.startswith("0 ")]
+    if not away:
+        return dim(f"up to date with {tracked.name}")
+    return colored(" and ".join(away) + f" of {tracked.name}", "yellow")

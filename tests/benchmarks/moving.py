@@ -1,0 +1,143 @@
+"""Records from one store to another: beside a loop that copies them, git, restic and DVC; and what little costs.
+
+The store that is sent has one run whose values are the records. What is timed on a wire includes the process at its
+other end, but not the start of it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from statistics import median
+
+from tests.benchmarks.figure import Dose, Figure, clock, ratio
+from tests.benchmarks.rivals import Dvc, Git, Restic, installed, write_files
+from tests.benchmarks.store_put import Loop
+from tests.support.records import values
+from themis_vcs.model import tree
+from themis_vcs.model.objects import ComponentRef, Identity, Run, Snapshot, Stage, Track, Value, dump
+from themis_vcs.model.oid import Oid
+from themis_vcs.store.backend import ANY, RefUpdate
+from themis_vcs.store.repository import Repository
+from themis_vcs.transfer.endpoint import Endpoint, Transferred
+from themis_vcs.transfer.pipe import Pipe
+from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.transfer import lacking, transfer
+from themis_vcs.transfer.wireend import WireEndpoint
+
+_NAME = "names/main"
+_CHANGED = 100
+
+
+def rows(dose: Dose, directory: Path) -> Iterator[Figure]:
+    """Yield the speed of a whole store first, then what a push of little and of nothing takes."""
+    records = list(values(dose.records))
+    with Repository.init(directory / "source") as source:
+        first = store_records(source, records)
+        loop = _looped(records, directory)
+        seconds = [_round(source, loop, directory / f"round-{number}") for number in range(dose.rounds)]
+        times = {name: [each[name] for each in seconds] for name in seconds[0]}
+        what = f"push of {dose.records:,} records to an empty store on a path"
+        yield Figure(
+            f"{what} over the loop that copies them unverified", ratio(times["loop"], times["path"]), least=0.3
+        )
+        yield Figure("push over a pipe to another process / on a path", ratio(times["path"], times["pipe"]), least=0.5)
+        yield from _rivals(records[: dose.files], dose, directory, dose.records / median(times["path"]))
+        yield from _little(source, records, first, dose, directory, median(times["path"]))
+
+
+def store_records(repository: Repository, records: Sequence[Value], parent: Oid | None = None) -> Oid:
+    """Store a run whose values are the records, and return it."""
+    params = repository.put(Value("params", {}))
+    keys = [tree.case_key("made-up", f"{number:07d}") for number in range(len(records))]
+    built = tree.build(zip(keys, [repository.put(record) for record in records], strict=True))
+    for oid, payload in (tree.EMPTY, *built.nodes.items()):
+        repository.put_payload(oid, payload, "tree")
+    component = ComponentRef("made-up", "1", bytes(32), "", {}, True)
+    none = tree.EMPTY[0]
+    stage = repository.put(Stage("generate", [Track("made-up", component, params, 1, [], built.root, none, none)]))
+    snapshot = repository.put(Snapshot(Identity(none, none, {}, {}), {}))
+    parents = [parent] if parent else []
+    run = repository.put(Run(bytes(32), "main", snapshot, [stage], "generate", "stopped", parents, "", 1, "me", {}))
+    repository.commit([RefUpdate(_NAME, run, ANY)], message="benchmark")
+    return run
+
+
+def push(source: Repository, target: Endpoint) -> Transferred:
+    """Push the run."""
+    update = RefUpdate(_NAME, source.ref(_NAME), ANY)
+    return transfer(StoreEndpoint(source), target, [update], message="push")
+
+
+def piped(directory: Path) -> Endpoint:
+    """A store behind a process of its own, made if it is not there."""
+    Repository.init(directory).close()
+    return WireEndpoint(Pipe([sys.executable, "-m", "themis_vcs.transfer.stdio", str(directory)], "there"))
+
+
+def on_a_path(directory: Path) -> Endpoint:
+    """A store in this process, made if it is not there."""
+    return StoreEndpoint(Repository.init(directory))
+
+
+def _looped(records: Sequence[Value], directory: Path) -> Loop:
+    (directory / "loop").mkdir()
+    loop = Loop(directory / "loop", records[:500])
+    loop.put(records)
+    return loop
+
+
+def _round(source: Repository, loop: Loop, place: Path) -> dict[str, float]:
+    (place / "loop").mkdir(parents=True)
+    copy = Loop(place / "loop", [])
+    seconds = {"loop": clock(lambda: loop.copy_to(copy)).wall}
+    copy.env.close()
+    for name, opened in (("path", on_a_path), ("pipe", piped)):
+        with closing(opened(place / name)) as target:
+            seconds[name] = clock(lambda target=target: push(source, target)).wall
+    shutil.rmtree(place)
+    return seconds
+
+
+def _rivals(records: Sequence[Value], dose: Dose, directory: Path, rate: float) -> Iterator[Figure]:
+    """What others make of sending files that they have stored, one per record."""
+    write_files([dump(record) for record in records], directory / "files")
+    rivals: dict[str, tuple[Callable[[], Callable[[], None]], float]] = {}
+    if installed("git"):
+        rivals["git push to a bare repository"] = (lambda: Git(directory / "files", directory / "git").pusher(), 10)
+    if installed("restic"):
+        rivals["restic copy"] = (lambda: Restic(directory / "files", directory / "restic").copier(), 4)
+    if installed("dvc"):
+        rivals["dvc push"] = (lambda: Dvc(directory / "files", directory / "dvc").pusher(), 10)
+    for name, (made, least) in rivals.items():
+        send = made()
+        seconds = [clock(send).wall for _ in range(dose.rounds)]
+        row = f"push of records to a path over {name}, of {len(records):,} files"
+        yield Figure(row, rate / (len(records) / median(seconds)), least=least)
+
+
+def _little(
+    source: Repository, records: Sequence[Value], first: Oid, dose: Dose, directory: Path, whole: float
+) -> Iterator[Figure]:
+    with closing(on_a_path(directory / "there")) as target:
+        push(source, target)
+        nothing = [clock(lambda: push(source, target)).wall for _ in range(20)]
+        yield Figure("push of nothing new, on a path", median(nothing) * 1000, "ms", most=50)
+        changed = list(records)
+        edited = range(0, len(records), _CHANGED)
+        for number, record in zip(edited, values(len(edited), seed=2), strict=True):
+            changed[number] = record
+        store_records(source, changed, first)
+        items = list(lacking(StoreEndpoint(source), target, [source.ref(_NAME) or b""]))
+        frames = sum(item.frame.size for item in items)
+        with closing(piped(directory / "piped")) as wire:
+            transfer(StoreEndpoint(source), wire, [RefUpdate(_NAME, first, ANY)], message="push")
+            sent = push(source, wire)
+        found = clock(lambda: push(source, target)).wall
+        what = f"push after one record in a hundred of {dose.records:,} changed"
+        yield Figure(f"{what}: objects sent / new objects", sent.objects / len(items), "", least=1, most=1)
+        yield Figure(f"{what}: bytes sent / bytes of the new frames", sent.size / frames, "", most=1.1)
+        yield Figure(f"{what}: time / (5 % of the first push + 0.1 s)", found / (0.05 * whole + 0.1), "", most=1)

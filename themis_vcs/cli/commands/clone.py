@@ -1,0 +1,76 @@
+"""`themis clone`: make a store with everything that another one has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from themis_vcs.cli.command import Command
+from themis_vcs.cli.session import Session
+from themis_vcs.cli.sharing import Options, carry_out, pulled
+from themis_vcs.errors import UsageError
+
+
+@click.command(
+    "clone",
+    cls=Command,
+    short_help="Make a store with everything that another one has.",
+    examples=[
+        ("From a store on this machine", "themis clone /srv/evals"),
+        ("Over ssh, into a directory of another name", "themis clone me@host:evals theirs"),
+        ("From a bundle, without any network", "themis clone results.bundle"),
+    ],
+)
+@click.argument("address", metavar="URL")
+@click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option("--origin", metavar="NAME", default="origin", show_default=True, help="What to call the remote.")
+@click.option("--progress", is_flag=True, help="Show progress although stderr is no terminal.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document, themis.transfer/1.")
+@click.pass_obj
+def command(session: Session, address: str, directory: Path | None, origin: str, progress: bool, as_json: bool) -> None:
+    """Make the store DIR/.themis, with the store at URL as its remote, and pull everything from there.
+
+    DIR is by default the last part of URL, and must not be there yet or be empty. What arrived before an interruption
+    stays; `themis pull` in DIR goes on from there.
+    """
+    from themis_vcs.store.layout import NAME
+    from themis_vcs.store.repository import Repository
+    from themis_vcs.store.settings import Settings, check_remote
+    from themis_vcs.transfer.address import parse
+    from themis_vcs.transfer.remotes import Remote, connect
+
+    check_remote(origin)
+    where = Remote(origin, parse(address), {})
+    directory = Path(where.address.stem) if directory is None else directory
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise UsageError(f"{directory} is there already, and not empty", hint="name another directory")
+    made = not directory.exists()
+    endpoint = connect(where, directory / NAME)
+    try:
+        endpoint.refs()
+        with Repository.init(directory / NAME) as repository:
+            Settings(directory / NAME).add_remote(origin, {"url": where.address.text})
+            verbs = ("cloned from", "receiving", "received")
+            carry_out(session.output, repository, where, endpoint, Options(False, progress, as_json), verbs, pulled)
+    except BaseException:
+        if (directory / NAME).exists():
+            _keep_or_remove(session, directory, made)
+        raise
+    finally:
+        endpoint.close()
+
+
+def _keep_or_remove(session: Session, directory: Path, made: bool) -> None:
+    """Say how to go on with what arrived, or leave nothing behind if nothing did."""
+    from shutil import rmtree
+
+    from themis_vcs.store.layout import NAME
+    from themis_vcs.store.repository import Repository
+
+    with Repository.open(directory / NAME, readonly=True) as repository:
+        arrived = repository.statistics().objects
+    if arrived:
+        session.output.note(f"what arrived is in {directory}; `themis pull` there goes on")
+    else:
+        rmtree(directory if made else directory / NAME)

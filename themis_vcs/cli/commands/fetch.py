@@ -1,0 +1,58 @@
+"""`themis fetch`: bring runs here, and leave our names where they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from themis_vcs.cli.command import Command
+from themis_vcs.cli.session import Session
+from themis_vcs.cli.sharing import Meter, Options, share, transfer_options
+
+if TYPE_CHECKING:
+    from themis_vcs.store.repository import Repository
+    from themis_vcs.transfer.endpoint import Endpoint
+    from themis_vcs.transfer.remotes import Remote
+    from themis_vcs.transfer.sharing import Shared
+
+
+@click.command(
+    "fetch",
+    cls=Command,
+    short_help="Bring runs here, and leave our names where they are.",
+    examples=[
+        ("See what is new at origin, then compare", "themis fetch && themis diff main origin/main"),
+        ("Only one name", "themis fetch origin main"),
+        ("Forget names that are gone there", "themis fetch --prune"),
+    ],
+)
+@click.argument("remote", required=False)
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--prune", is_flag=True, help="Take away REMOTE/NAME here for names that are gone there.")
+@transfer_options
+@click.pass_obj
+def command(
+    session: Session,
+    remote: str | None,
+    names: tuple[str, ...],
+    prune: bool,
+    dry_run: bool,
+    progress: bool,
+    as_json: bool,
+) -> None:
+    """Bring runs with all that they reach from REMOTE, a name or an address, by default origin.
+
+    A name NAME there becomes REMOTE/NAME here; tags become tags, unless there is another one of that name. NAME may be
+    a pattern; without one everything is brought. `themis pull` then moves our own names as well.
+    """
+    from themis_vcs.transfer.sharing import fetch, plan_fetch, plan_prune, select
+
+    def body(repository: Repository, where: Remote, endpoint: Endpoint, meter: Meter) -> Shared:
+        there = endpoint.refs()
+        changes = plan_fetch(repository, select(there, names, where.shown), where.tracking)
+        if prune:
+            changes += plan_prune(repository, there, where.tracking)
+        return fetch(repository, endpoint, changes, origin=where.shown, dry_run=dry_run, progress=meter)
+
+    share(session, remote, Options(dry_run, progress, as_json), ("from", "receiving", "received"), body)

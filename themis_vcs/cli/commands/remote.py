@@ -1,0 +1,198 @@
+"""`themis remote`: other stores by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from themis_vcs.cli.command import Command, Family
+from themis_vcs.cli.options import json_option
+from themis_vcs.cli.output import bold, dim
+from themis_vcs.cli.session import Session
+from themis_vcs.cli.wording import count
+from themis_vcs.errors import NotFound
+
+if TYPE_CHECKING:
+    from themis_vcs.store.settings import Settings
+
+
+@click.group("remote", cls=Family, short_help="Name other stores, and look at them.")
+def command() -> None:
+    """Other stores by name, kept in `config.toml` in the store.
+
+    An address is a path, `file://`, `ssh://` or user@host:path, `http://`, `https://`, `s3://`, `gs://`, `az://`, or a
+    bundle file. Credentials are never stored, only where to find them.
+    """
+
+
+@command.command(
+    "add",
+    cls=Command,
+    short_help="Give another store a name.",
+    examples=[
+        ("A store on a shared disk", "themis remote add origin /srv/evals"),
+        ("One over ssh", "themis remote add lab me@lab.example:evals"),
+        (
+            "One that asks for a token, which is in an environment variable",
+            "themis remote add team https://evals.example --token-env TEAM_TOKEN",
+        ),
+    ],
+)
+@click.argument("name")
+@click.argument("address", metavar="URL")
+@click.option("--token-env", metavar="VAR", help="The environment variable that holds the token.")
+@click.option("--token-file", metavar="FILE", help="The file that holds the token.")
+@click.option("--token-command", metavar="COMMAND", help="The command that prints the token.")
+@click.pass_obj
+def add(
+    session: Session,
+    name: str,
+    address: str,
+    token_env: str | None,
+    token_file: str | None,
+    token_command: str | None,
+) -> None:
+    """Call the store at URL by NAME from now on.
+
+    `themis config remote.NAME.…` sets what else there is to say about it.
+    """
+    from themis_vcs.transfer.address import parse
+
+    tokens = {"token-env": token_env, "token-file": token_file, "token-command": token_command}
+    given = {key: value for key, value in tokens.items() if value is not None}
+    session.settings().add_remote(name, {"url": parse(address).text, **given})
+
+
+@command.command(
+    "list",
+    cls=Command,
+    short_help="List the remotes.",
+    examples=[("Names and addresses", "themis remote list")],
+)
+@json_option("Print JSON Lines, one document per remote.")
+@click.pass_obj
+def list_(session: Session, as_json: bool) -> None:
+    """List the remotes with their addresses."""
+    for name, settings in session.settings().remotes().items():
+        if as_json:
+            session.output.json_line({"name": name, **settings})
+        else:
+            session.output.line(bold(name), "  ", settings.get("url", ""))
+
+
+@command.command(
+    "show",
+    cls=Command,
+    short_help="Compare the names of a remote with those here.",
+    examples=[("What is at origin, and what is not?", "themis remote show origin")],
+)
+@click.argument("name")
+@json_option()
+@click.pass_obj
+def show(session: Session, name: str, as_json: bool) -> None:
+    """Ask the remote NAME, or the store at an address, for its names, and say how far each is from the name here."""
+    from themis_vcs.transfer.remotes import connect, find
+    from themis_vcs.transfer.sharing import compared
+
+    remote = find(session.settings().remotes(), name)
+    endpoint = connect(remote, session.directory())
+    try:
+        refs = endpoint.refs()
+    finally:
+        endpoint.close()
+    with session.reading() as repository:
+        rows = compared(repository, refs)
+    if as_json:
+        session.output.json({"name": remote.name or None, "address": remote.address.text, "refs": rows})
+        return
+    session.output.line(bold(remote.shown), "  ", remote.address.text if remote.name else "")
+    for row in rows:
+        session.output.line("  ", bold(row["ref"].split("/", 1)[1]), "  ", dim(_said(row)))
+
+
+def _said(row: dict[str, Any]) -> str:
+    if row["here"] is None:
+        return "not here"
+    if row["ahead"] is None:
+        return "differs; fetch to compare"
+    parts = [f"{count(row[key], 'run')} {key}" for key in ("ahead", "behind") if row[key]]
+    return "here " + " and ".join(parts) if parts else "up to date"
+
+
+@command.command(
+    "remove",
+    cls=Command,
+    short_help="Forget a remote.",
+    examples=[("Forget it, and what was seen of it", "themis remote remove lab")],
+)
+@click.argument("name")
+@click.pass_obj
+def remove(session: Session, name: str) -> None:
+    """Forget the remote NAME and where its names were. Runs that came from it stay."""
+    from themis_vcs.store.backend import RefUpdate
+
+    settings = session.settings()
+    _known(settings, name)
+    with session.writing() as repository:
+        gone = [RefUpdate(ref, None) for ref, _ in repository.refs(f"remotes/{name}/")]
+        repository.commit(gone, message=f"remove remote {name}")
+    settings.rename_remote(name, None)
+
+
+@command.command(
+    "rename",
+    cls=Command,
+    short_help="Give a remote another name.",
+    examples=[("Call it by another name", "themis remote rename origin upstream")],
+)
+@click.argument("old")
+@click.argument("new")
+@click.pass_obj
+def rename(session: Session, old: str, new: str) -> None:
+    """Call the remote OLD by the name NEW from now on."""
+    from themis_vcs.store.backend import RefUpdate
+
+    settings = session.settings()
+    _known(settings, old)
+    settings.rename_remote(old, new)
+    with session.writing() as repository:
+        moves = []
+        for ref, oid in repository.refs(f"remotes/{old}/"):
+            moves += [RefUpdate(ref, None), RefUpdate(ref.replace(f"remotes/{old}/", f"remotes/{new}/", 1), oid)]
+        repository.commit(moves, message=f"rename remote {old} to {new}")
+
+
+@command.command(
+    "probe",
+    cls=Command,
+    short_help="Say whether a remote can be trusted with what is sent.",
+    examples=[("Before the first push to a bucket", "themis remote probe origin")],
+)
+@click.argument("name")
+@json_option()
+@click.pass_obj
+def probe(session: Session, name: str, as_json: bool) -> None:
+    """Connect to the remote NAME, or to an address, and say what it is.
+
+    A bucket is tried: whether it compares before it writes, without which two who push at once lose runs.
+    """
+    from themis_vcs.transfer.remotes import connect, find
+    from themis_vcs.transfer.remotes import probe as tried
+
+    remote = find(session.settings().remotes(), name)
+    endpoint = connect(remote, session.directory())
+    try:
+        found = tried(remote, endpoint)
+    finally:
+        endpoint.close()
+    if as_json:
+        session.output.json(found)
+    else:
+        session.output.line(bold(remote.shown), "  ", found["said"])
+
+
+def _known(settings: Settings, name: str) -> None:
+    if name not in settings.remotes():
+        known = ", ".join(settings.remotes()) or "none"
+        raise NotFound(f"no remote {name!r}", hint=f"there are {known}" if known != "none" else "there is none yet")

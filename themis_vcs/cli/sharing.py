@@ -1,0 +1,199 @@
+"""What push, fetch, pull and clone have in common: the way to a remote, progress, and the report of what moved."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+import click
+
+from themis_vcs.cli.output import LiveLine, Output, Part, bold, colored, dim
+from themis_vcs.cli.session import Session
+from themis_vcs.cli.wording import count, short, size
+
+if TYPE_CHECKING:
+    from themis_vcs.store.repository import Repository
+    from themis_vcs.transfer.endpoint import Endpoint, Transferred
+    from themis_vcs.transfer.remotes import Remote
+    from themis_vcs.transfer.sharing import Change, Shared
+
+F = TypeVar("F", bound=Callable[..., Any])
+_COLORS: Final = {"new": "green", "updated": "green", "forced": "yellow", "deleted": "yellow", "rejected": "red"}
+
+
+def transfer_options(function: F) -> F:
+    """`--dry-run`, `--progress` and `--json`."""
+    for decorate in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON document, themis.transfer/1."),
+        click.option("--progress", is_flag=True, help="Show progress although stderr is no terminal."),
+        click.option("--dry-run", is_flag=True, help="Say what would move and what would be sent; change nothing."),
+    ):
+        function = decorate(function)
+    return function
+
+
+def narrowing_options(function: F) -> F:
+    """`--stages` and `--no-observations`, as the parameters `stages` and `observations`."""
+    for decorate in (
+        click.option(
+            "--observations/--no-observations",
+            default=True,
+            help="Whether latencies, token counts, ids of providers and hosts go along. By default they do.",
+        ),
+        click.option(
+            "--stages",
+            metavar="STAGE,…",
+            help="Send the first stages only, as in generate,reduce: runs that were stopped.",
+        ),
+    ):
+        function = decorate(function)
+    return function
+
+
+class Meter:
+    """Shows objects, bytes and their rate while they go over."""
+
+    def __init__(self, output: Output, verb: str, *, forced: bool) -> None:
+        self._live = output.live() or (LiveLine(output) if forced else None)
+        self._verb, self._began = verb, time.monotonic()
+
+    def __call__(self, brought: Transferred) -> None:
+        """Show what went over so far."""
+        if self._live is not None:
+            self._live.show_from(lambda now: self.line(brought, now - self._began))
+
+    def line(self, brought: Transferred, seconds: float) -> str:
+        """The line after so many seconds."""
+        rate = f"  {size(int(brought.size / seconds))}/s" if seconds > 0 else ""
+        return f"{self._verb} {count(brought.objects, 'object')}  {size(brought.size)}{rate}"
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._live is not None:
+            self._live.clear()
+
+
+class Options(NamedTuple):
+    """What `transfer_options` gives."""
+
+    dry_run: bool
+    progress: bool
+    as_json: bool
+
+
+Body = Callable[["Repository", "Remote", "Endpoint", "Meter"], "Shared"]
+
+
+def share(session: Session, given: str | None, options: Options, verbs: tuple[str, str, str], body: Body) -> None:
+    """Connect to the remote that a name or an address means, and report what `body` brought there or here.
+
+    `verbs` are as in ("to", "sending", "sent").
+    """
+    from themis_vcs.transfer.remotes import connect, find
+
+    remote = find(session.settings().remotes(), given)
+    with session.writing() as repository:
+        endpoint = connect(remote, session.directory())
+        try:
+            carry_out(session.output, repository, remote, endpoint, options, verbs, body)
+        finally:
+            endpoint.close()
+
+
+def carry_out(
+    output: Output,
+    repository: Repository,
+    remote: Remote,
+    endpoint: Endpoint,
+    options: Options,
+    verbs: tuple[str, str, str],
+    body: Body,
+) -> None:
+    """Report what `body` brings from or to an endpoint, while it does and when it has."""
+    meter = Meter(output, verbs[1], forced=options.progress)
+    try:
+        found = body(repository, remote, endpoint, meter)
+    finally:
+        meter.clear()
+    if options.as_json:
+        output.json(_document(remote, found, dry_run=options.dry_run))
+    else:
+        _report(output, remote, found, verbs, dry_run=options.dry_run)
+
+
+def pulled(
+    repository: Repository,
+    remote: Remote,
+    endpoint: Endpoint,
+    meter: Meter,
+    names: Sequence[str] = (),
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+) -> Shared:
+    """Fetch, then move the names here."""
+    from themis_vcs.transfer.sharing import Shared, fetch, plan_fetch, pull, select
+
+    changes = plan_fetch(repository, select(endpoint.refs(), names, remote.shown), remote.tracking)
+    fetched = fetch(repository, endpoint, changes, origin=remote.shown, dry_run=dry_run, progress=meter)
+    if dry_run:
+        return fetched
+    tags = [change for change in changes if change.ref.startswith("tags/")]
+    return Shared([*pull(repository, changes, origin=remote.shown, force=force), *tags], fetched.brought)
+
+
+def _report(output: Output, remote: Remote, found: Shared, verbs: tuple[str, str, str], *, dry_run: bool) -> None:
+    """Print what became of refs, and what was sent."""
+    changes, brought = found
+    address = remote.address.text
+    output.line(verbs[0], " ", *([bold(remote.name), f" ({address})"] if remote.name else [address]))
+    moved = [change for change in changes if change.outcome != "unchanged"]
+    width = max((len(name_of(change.ref)) for change in moved), default=0)
+    for change in moved:
+        output.line("  ", bold(f"{name_of(change.ref):<{width}}"), "  ", *_outcome(change), hang=4)
+    if len(moved) < len(changes):
+        rest = len(changes) - len(moved)
+        output.line("  ", dim("everything is up to date" if not moved else f"{count(rest, 'other')} up to date"))
+    elif not changes:
+        output.line("  ", dim("there is nothing"))
+    if brought.objects or dry_run:
+        verb = f"would have {verbs[2]}" if dry_run else verbs[2]
+        output.line(verb, " ", count(brought.objects, "object"), ", ", size(brought.size))
+
+
+def _document(remote: Remote, found: Shared, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "schema": "themis.transfer/1",
+        "remote": remote.name or None,
+        "address": remote.address.text,
+        "dry_run": dry_run,
+        "refs": [
+            {
+                "ref": change.ref,
+                "source": change.source,
+                "old": change.old.hex() if change.old else None,
+                "new": change.new.hex() if change.new else None,
+                "outcome": change.outcome,
+                "reason": change.reason or None,
+            }
+            for change in found.changes
+        ],
+        "objects": found.brought.objects,
+        "bytes": found.brought.size,
+    }
+
+
+def name_of(ref: str) -> str:
+    """A ref as people call it: main, v1, origin/main."""
+    return ref.split("/", 1)[1]
+
+
+def _outcome(change: Change) -> Iterator[Part]:
+    yield colored(change.outcome, _COLORS.get(change.outcome, "dim"))
+    if change.reason:
+        yield f": {change.reason}"
+    elif change.old and change.new:
+        yield dim(f"  {short(change.old.hex())} → {short(change.new.hex())}")
+    elif change.new:
+        yield dim(f"  {short(change.new.hex())}")

@@ -1,0 +1,225 @@
+"""The settings of a store: the file `config.toml` in its directory, which people may edit.
+
+Credentials are not in it, only where to find them. Not responsible for experiments, which have files of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from themis_vcs.errors import ConfigurationError, StorageError, UsageError
+from themis_vcs.model import refname
+from themis_vcs.store.layout import Layout
+
+if TYPE_CHECKING:
+    import tomlkit
+
+TRUST: Final = ("all", "signed", "local")
+
+
+class Setting(NamedTuple):
+    """What a setting is for, and the value of a text; ValueError if it cannot be one."""
+
+    what: str
+    value: Callable[[str], object]
+
+
+def _text(text: str) -> str:
+    if not text or not text.isprintable():
+        raise ValueError("it must be text of printable characters")
+    return text
+
+
+def _variable(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text, re.ASCII):
+        raise ValueError("it must be the name of an environment variable, not its value")
+    return text
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError("it must be true or false")
+    return text.lower() == "true"
+
+
+def _trust(text: str) -> str:
+    if text not in TRUST:
+        raise ValueError(f"it must be one of {', '.join(TRUST)}")
+    return text
+
+
+REMOTE: Final = {
+    "url": Setting("where the store is", _text),
+    "token-env": Setting("the environment variable that holds the token", _variable),
+    "token-file": Setting("the file that holds the token", _text),
+    "token-command": Setting("the command that prints the token", _text),
+    "ca": Setting("the file with the certificates to trust", _text),
+    "themis": Setting("the command that is themis at the other end of ssh", _text),
+    "endpoint": Setting("the address of the service that has the bucket", _text),
+    "region": Setting("the region of the bucket", _text),
+    "allow-http": Setting("whether the bucket may be reached without TLS", _flag),
+    "single-writer": Setting("whether nobody else writes to the bucket, so that it need not compare", _flag),
+}
+CACHE: Final = {
+    "trust": Setting("whose results are reused: all, signed (those with a trusted signature) or local", _trust)
+}
+
+
+class Settings:
+    """The settings of the store directory `path`. ConfigurationError if the file has something that is none."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = Layout(path).config
+        self._data: dict[str, Any] = {}
+        if self.file.exists():
+            import tomllib  # noqa: PLC0415
+
+            try:
+                self._data = tomllib.loads(self.file.read_text())
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise ConfigurationError(str(self.file), [("", str(error))]) from error
+            except OSError as error:
+                raise StorageError(f"cannot read {self.file}: {error.strerror}") from error
+            self._check()
+
+    def remotes(self) -> dict[str, dict[str, Any]]:
+        """Return the settings of every remote, by its name."""
+        return dict(self._data.get("remote", {}))
+
+    @property
+    def trust(self) -> str:
+        """Whose results are reused."""
+        return str(self._data.get("cache", {}).get("trust", TRUST[0]))
+
+    def items(self) -> list[tuple[str, Any]]:
+        """Return what is set, as (key, value) by key."""
+        found = [(f"cache.{name}", value) for name, value in self._data.get("cache", {}).items()]
+        for remote, settings in self.remotes().items():
+            found += [(f"remote.{remote}.{name}", value) for name, value in settings.items()]
+        return sorted(found)
+
+    def set(self, values: dict[str, str | None]) -> None:
+        """Set keys such as `remote.origin.url`, all or none; None takes one away. UsageError."""
+        changes = {key: (_parts(key), value) for key, value in values.items()}
+        document = self._document()
+        for key, ((section, name), value) in changes.items():
+            parsed = None if value is None else _parsed(key, name, section, value)
+            _change(document, [*section, name], parsed)
+        self._write(document)
+
+    def add_remote(self, name: str, values: dict[str, str]) -> None:
+        """Add a remote. UsageError if it is there already."""
+        check_remote(name)
+        if name in self.remotes():
+            raise UsageError(f"remote {name} exists", hint=f"`themis config remote.{name}.url URL` changes its address")
+        self.set({f"remote.{name}.{key}": value for key, value in values.items()})
+
+    def rename_remote(self, old: str, new: str | None) -> None:
+        """Give a remote another name; None takes it away."""
+        if new is not None:
+            check_remote(new)
+            if new in self.remotes():
+                raise UsageError(f"remote {new} exists")
+        document = self._document()
+        remotes = document["remote"]
+        settings = remotes.pop(old)
+        if new is not None:
+            remotes[new] = settings
+        self._write(document)
+
+    @staticmethod
+    def check_key(key: str) -> None:
+        """UsageError if there is no such setting."""
+        _parts(key)
+
+    def _document(self) -> tomlkit.TOMLDocument:
+        import tomlkit  # noqa: PLC0415
+
+        return tomlkit.parse(self.file.read_text() if self.file.exists() else "")
+
+    def _write(self, document: tomlkit.TOMLDocument) -> None:
+        import tomlkit  # noqa: PLC0415
+
+        text = tomlkit.dumps(document)
+        parts = self.file.with_name(f".config-{os.urandom(8).hex()}")
+        try:
+            handle = os.open(parts, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(handle, "w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            parts.rename(self.file)
+        except OSError as error:
+            parts.unlink(missing_ok=True)
+            raise StorageError(f"cannot write {self.file}: {error.strerror}") from error
+        self._data = document.unwrap()
+
+    def _check(self) -> None:
+        problems = []
+        for section, values in self._data.items():
+            tables = {"cache": values} if section == "cache" else values if section == "remote" else None
+            if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+                problems.append((section, "not a setting of a store"))
+                continue
+            known = CACHE if section == "cache" else REMOTE
+            for table, settings in tables.items():
+                where = section if section == "cache" else f"{section}.{table}"
+                problems += [(f"{where}.{name}", _problem(known, name, value)) for name, value in settings.items()]
+        problems = [(path, what) for path, what in problems if what]
+        if problems:
+            raise ConfigurationError(str(self.file), problems)
+
+
+def _problem(known: dict[str, Setting], name: str, value: object) -> str:
+    if name not in known:
+        return f"not a setting; there are {', '.join(known)}"
+    text = str(value).lower() if isinstance(value, bool) else value
+    try:
+        return "" if isinstance(text, str) and known[name].value(text) == value else "not of the right type"
+    except ValueError as error:
+        return str(error)
+
+
+def check_remote(name: str) -> str:
+    """Return `name` if it can name a remote. UsageError."""
+    if "/" in name:
+        raise UsageError(f"{name!r} cannot name a remote: it has a '/'")
+    refname.check(f"remotes/{name}/x")
+    return name
+
+
+def _parts(key: str) -> tuple[list[str], str]:
+    """Return the tables and the name of a key."""
+    section, _, rest = key.partition(".")
+    if section == "cache" and rest in CACHE:
+        return [section], rest
+    remote, _, name = rest.rpartition(".")
+    if section == "remote" and remote and name in REMOTE:
+        return [section, check_remote(remote)], name
+    keys = [*(f"cache.{each}" for each in CACHE), *(f"remote.NAME.{each}" for each in REMOTE)]
+    raise UsageError(f"{key!r} is not a setting", hint=f"there are {', '.join(keys)}")
+
+
+def _parsed(key: str, name: str, section: list[str], value: str) -> object:
+    try:
+        return (CACHE if section[0] == "cache" else REMOTE)[name].value(value)
+    except ValueError as error:
+        raise UsageError(f"{key} cannot be {value[:80]!r}: {error}") from error
+
+
+def _change(document: Any, path: list[str], value: object) -> None:
+    import tomlkit  # noqa: PLC0415
+
+    table = document
+    for place, part in enumerate(path[:-1]):
+        if part not in table:
+            table[part] = tomlkit.table(is_super_table=place + 2 < len(path))
+        table = table[part]
+    if value is None:
+        table.pop(path[-1], None)
+    else:
+        table[path[-1]] = value

@@ -1,0 +1,1 @@
+"""The wire over HTTP (`docs/reference/format/wire.md`): the server, and the client."""

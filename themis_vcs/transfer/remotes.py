@@ -1,0 +1,164 @@
+"""Remotes: other stores by name, and the way to the endpoint that an address means."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from themis_vcs.errors import NoStore, NotFound, UsageError
+from themis_vcs.store.layout import NAME
+from themis_vcs.store.repository import Repository
+from themis_vcs.transfer import bundle
+from themis_vcs.transfer.address import Address, parse
+from themis_vcs.transfer.endpoint import Endpoint
+from themis_vcs.transfer.storeend import StoreEndpoint
+
+ORIGIN: Final = "origin"
+_TOKEN_TIMEOUT: Final = 60
+
+
+class Remote(NamedTuple):
+    """Another store: its name, "" if it has none here, its address, and its settings beside that."""
+
+    name: str
+    address: Address
+    settings: dict[str, Any]
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        return self.name or self.address.text
+
+    @property
+    def tracking(self) -> str:
+        """The place of its names among the refs here."""
+        return f"remotes/{self.name or self.address.stem}/"
+
+
+def find(known: Mapping[str, dict[str, Any]], given: str | None) -> Remote:
+    """Return the remote that a name or an address means; without one, `origin`, else the only one.
+
+    `known` are the settings of the remotes by name (`Settings.remotes`).
+    """
+    if given is None:
+        if not known:
+            raise UsageError("this store has no remote", hint="`themis remote add origin URL` adds one")
+        if ORIGIN not in known and len(known) > 1:
+            raise UsageError("say which remote is meant", hint=f"the remotes are {', '.join(known)}")
+        given = ORIGIN if ORIGIN in known else next(iter(known))
+    if given in known:
+        others = {key: value for key, value in known[given].items() if key != "url"}
+        if "url" not in known[given]:
+            raise UsageError(f"remote {given} has no address", hint=f"themis config remote.{given}.url URL")
+        return Remote(given, parse(known[given]["url"]), others)
+    address = parse(given)
+    if address.kind == "path" and "/" not in given and not Path(address.path).exists():
+        hint = f"the remotes are {', '.join(known)}" if known else "`themis remote add NAME URL` adds one"
+        raise NotFound(f"{given!r} is neither a remote nor a path", hint=hint)
+    return Remote("", address, {})
+
+
+def connect(remote: Remote, cache: Path | None = None) -> Endpoint:
+    """Return the endpoint that a remote means. RemoteError, NoStore, FormatError.
+
+    `cache` is a directory for what need not be fetched twice.
+    """
+    match remote.address.kind:
+        case "path":
+            return _on_this_machine(remote)
+        case "ssh":
+            from themis_vcs.transfer import ssh  # noqa: PLC0415
+            from themis_vcs.transfer.wireend import WireEndpoint  # noqa: PLC0415
+
+            return WireEndpoint(ssh.connect(remote.address, remote.shown, remote.settings.get("themis", "themis")))
+        case "bucket":
+            return _bucket(remote, cache)
+        case _:
+            from themis_vcs.transfer.http.client import open_http  # noqa: PLC0415
+
+            ca = remote.settings.get("ca")
+            return open_http(remote.address.text, token(remote), None if ca is None else Path(ca).expanduser())
+
+
+def _bucket(remote: Remote, cache: Path | None) -> Endpoint:
+    from themis_vcs.transfer.bucket.opening import BucketOptions, open_bucket  # noqa: PLC0415
+
+    settings = remote.settings
+    options = BucketOptions(
+        endpoint=settings.get("endpoint"),
+        region=settings.get("region"),
+        allow_http=settings.get("allow-http", False),
+        single_writer=settings.get("single-writer", False),
+        cache=None if cache is None else cache / "indexes",
+    )
+    return open_bucket(remote.address.text, options)
+
+
+def _on_this_machine(remote: Remote) -> Endpoint:
+    named = Path(remote.address.path)
+    if bundle.is_bundle(named):
+        return bundle.open_bundle(named)
+    path = store_at(named)
+    if path.stat().st_uid == os.getuid():
+        return StoreEndpoint(Repository.open(path), remote.shown)
+    # The pages of a file that somebody else wrote may end the process that maps it.
+    from themis_vcs.transfer.pipe import Pipe  # noqa: PLC0415
+    from themis_vcs.transfer.wireend import WireEndpoint  # noqa: PLC0415
+
+    return WireEndpoint(Pipe([sys.executable, "-m", "themis_vcs.transfer.stdio", str(path)], remote.shown))
+
+
+def store_at(path: Path) -> Path:
+    """Return the store directory that a path means: itself, or `.themis` in it. NoStore."""
+    for candidate in (path, path / NAME):
+        if (candidate / "format").exists():
+            return candidate
+    raise NoStore(f"no store at {path}", hint="`themis init` makes one there")
+
+
+def probe(remote: Remote, endpoint: Endpoint) -> dict[str, Any]:
+    """Return what an endpoint turns out to be, as a document; `said` is that in words."""
+    refs = endpoint.refs()
+    names = sum(ref.startswith("names/") for ref in refs)
+    said = f"a store, reached by {remote.address.kind}, with {names} names and {len(refs) - names} tags"
+    return {"name": remote.name or None, "address": remote.address.text, "kind": remote.address.kind, "said": said}
+
+
+def token(remote: Remote) -> str | None:
+    """Return the token for a remote from where its settings say that it is. UsageError; never shows it."""
+    settings = remote.settings
+    if "token-env" in settings:
+        found = os.environ.get(settings["token-env"])
+        where = f"the environment variable {settings['token-env']}"
+    elif "token-file" in settings:
+        where = settings["token-file"]
+        try:
+            found = Path(where).expanduser().read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"the token of {remote.shown} cannot be read from {where}: {error}") from error
+    elif "token-command" in settings:
+        where = f"what the command {settings['token-command']!r} prints"
+        found = _printed(remote, settings["token-command"])
+    else:
+        return None
+    if not found or not found.strip():
+        raise UsageError(f"the token of {remote.shown} is to be in {where}, which is empty")
+    return found.strip()
+
+
+def _printed(remote: Remote, command: str) -> str:
+    try:
+        done = subprocess.run(
+            shlex.split(command), stdout=subprocess.PIPE, text=True, timeout=_TOKEN_TIMEOUT, check=True
+        )
+    except (OSError, subprocess.SubprocessError, ValueError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"the command for the token of {remote.shown} failed: {type(error).__name__}",
+            hint=f"run it by hand: {command}",
+        ) from error
+    return done.stdout
