@@ -17,9 +17,12 @@ from tests.support.pushing import REF, outcome, problems, push
 from tests.support.stores import store_run
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.repository import Repository
+from themis_vcs.transfer.bucket.upkeep import compact
 
 SERVERS = {"moto": moto, "seaweedfs": seaweedfs}
 ROUNDS = {"moto": 200, "seaweedfs": 20} if FULL else {"moto": 25, "seaweedfs": 5}
+COMPACTED = 10
+"""After so many rounds there is one pack again."""
 CLIENTS = (2, 16) if FULL else (2,)
 
 
@@ -47,6 +50,8 @@ def test_of_those_who_push_to_one_ref_one_wins(kind: str, clients: int, tmp_path
             found += problems(place(), source, winners)
             tally.add(f"round {number}", found, *said)
             head = place().refs()[REF]
+            if number % COMPACTED == COMPACTED - 1:
+                compact(place())
     text = tally.report()
     assert tally.failures == [], text
 

@@ -217,6 +217,10 @@ Asked = Callable[[BucketEndpoint], object]
             f"206 Partial Content\r\n{HEAD}Content-Range: bytes 0-999999/1000000\r\nContent-Length: 1000000\r\n\r\n",
             lambda there: there.bucket.get_range("x", 0, 10),
         ),
+        (
+            f"206 Partial Content\r\n{HEAD}Content-Range: bytes 0-9/1000000\r\nContent-Length: 20\r\n\r\n" + "x" * 20,
+            lambda there: there.bucket.get_range("x", 0, 10),
+        ),
         (f"200 OK\r\n{HEAD}Content-Length: 20\r\n\r\n" + "x" * 20, lambda there: there.bucket.get_range("x", 0, 10)),
         (f"200 OK\r\n{HEAD}Content-Length: 20\r\n\r\n" + "<" * 20, lambda there: list(there.bucket.list())),
     ],

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from obstore.store import MemoryStore
 
 from tests.support.buckets import Server, localbucket, moto, opener, rclone, seaweedfs
 from tests.support.proxy import proxy
@@ -15,6 +18,10 @@ from themis_vcs.errors import RemoteError
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.bucket.endpoint import BucketEndpoint
 from themis_vcs.transfer.bucket.probe import Conditions, probe
+from themis_vcs.transfer.bucket.storage import Bucket
+
+if TYPE_CHECKING:
+    from obstore import UpdateVersion
 
 
 @pytest.mark.parametrize("server", [moto, seaweedfs])
@@ -51,6 +58,18 @@ def test_localbucket_is_refused() -> None:
 def test_a_proxy_that_takes_a_condition_away_is_refused(header: str, ignored: str) -> None:
     with proxy(moto().url, strip=frozenset({header})) as between:
         assert f"({ignored})" in refuses(opener(between.url)()).message
+
+
+def test_a_server_that_refuses_and_writes_all_the_same_is_refused() -> None:
+    class TwoFaced(Bucket):
+        def put_if(self, key: str, data: bytes, version: UpdateVersion | None) -> UpdateVersion | None:
+            written = super().put_if(key, data, version)
+            if written is None:
+                self.put(key, io.BytesIO(data))
+            return written
+
+    store = MemoryStore()
+    assert "replace only this version" in refuses(BucketEndpoint(TwoFaced(store, store, "memory"))).message
 
 
 def test_whoever_writes_alone_may_use_it(tmp_path: Path) -> None:

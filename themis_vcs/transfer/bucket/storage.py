@@ -140,16 +140,12 @@ class Bucket:
 
     def _taken(self, result: GetResult, key: str, limit: int) -> bytes:
         """Return the body. The server decides when it ends, so no more than `limit` bytes are taken."""
-        start, end = result.range
         taken = bytearray()
-        if end - start <= limit:
-            for chunk in result.stream(min_chunk_size=_CHUNK):
-                taken += chunk
-                if len(taken) > limit:
-                    break
-            else:
-                return bytes(taken)
-        raise Corrupt(f"{self.name}: {key} has over {limit:,} bytes")
+        for chunk in result.stream(min_chunk_size=_CHUNK):
+            taken += chunk
+            if len(taken) > limit:
+                raise Corrupt(f"{self.name}: {key} has over {limit:,} bytes")
+        return bytes(taken)
 
     @contextmanager
     def _told(self, action: str) -> Iterator[None]:
