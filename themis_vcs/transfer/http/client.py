@@ -42,11 +42,12 @@ class _Answer(NamedTuple):
 
 
 class _Lost(Exception):
-    """There was no answer. `asked` says whether the question may have arrived."""
+    """There was no answer. `asked` says whether the question may have arrived; seconds of `pause` before a repeat."""
 
-    def __init__(self, error: RemoteError, *, asked: bool, pause: float = PAUSE) -> None:
+    def __init__(self, error: RemoteError, *, asked: bool, pause: float | None = None) -> None:
         super().__init__(error.message)
-        self.error, self.asked, self.pause = error, asked, pause
+        self.error, self.asked = error, asked
+        self.pause = PAUSE if pause is None else pause
 
 
 class HttpWire:
@@ -202,11 +203,11 @@ def open_http(url: str, token: str | None = None, ca: Path | None = None) -> Wir
     return WireEndpoint(HttpWire(url, token, ca))
 
 
-def _pause(answer: _Answer) -> float:
+def _pause(answer: _Answer) -> float | None:
     try:
         return min(max(float(answer.headers["retry-after"]), 0.0), _LONGEST_PAUSE)
     except (KeyError, ValueError):
-        return PAUSE
+        return None
 
 
 def _checked(url: str, *, secret: bool) -> str:
