@@ -79,6 +79,7 @@ def error(status: str, code: str, message: str = "it is so", **fields: Any) -> b
         "https://",
         "https://example.org:port",
         "http://[::1",
+        "http://example.org/\x00",
         "/a/path",
     ],
 )

@@ -184,7 +184,7 @@ class HttpWire:
             return _Lost(
                 RemoteError(f"{self.name}: {failure.message}", hint=failure.hint), asked=False, pause=_pause(answer)
             )
-        if status in problems.HINTS:
+        if failure.code == UsageError.code and status in problems.HINTS:
             return RemoteError(f"{self.name}: {failure.message}", hint=problems.HINTS[status])
         return messages.raised(failure, self.name)
 
@@ -215,7 +215,8 @@ def _checked(url: str, *, secret: bool) -> str:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018
-    except ValueError as error:
+        httpx2.URL(url)
+    except (ValueError, httpx2.InvalidURL) as error:
         raise UsageError("the URL of the remote cannot be read", hint="write https://HOST:PORT") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError("the URL of the remote does not begin with https://HOST or http://HOST")
