@@ -109,7 +109,7 @@ def test_a_push_that_is_cut_anywhere(source: tuple[Repository, Oid], tmp_path: P
         sizes = measured(*source, server, tmp_path / "fetched")
     assert sizes["push up"] > 3 * EVERY
     places = [("cut_up", at) for at in sampled([*range(100, sizes["push up"], EVERY), sizes["push up"] - 20])]
-    places += [("cut_down", at) for at in sampled(list(range(40, sizes["push down"], 300 if not FULL else 100)))]
+    places += [("cut_down", at) for at in sampled([*range(40, sizes["push down"], EVERY), sizes["push down"] - 20])]
     for number, (way, at) in enumerate(places):
         found, kind = cut_push(*source, tmp_path / f"there-{number}", {way: at})
         tally.add(f"{way} at {at:,}", found, kind)
