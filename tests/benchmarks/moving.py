@@ -6,23 +6,32 @@ other end, but not the start of it.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from statistics import median
+
+from pytest import MonkeyPatch
 
 from tests.benchmarks.figure import Dose, Figure, clock, ratio
 from tests.benchmarks.rivals import Dvc, Git, Restic, installed, write_files
 from tests.benchmarks.store_put import Loop
+from tests.support.commandline import COMMAND
 from tests.support.records import values
+from tests.support.serving import serving
+from tests.support.sshd import SSHD, sshd
 from themis_vcs.model import tree
 from themis_vcs.model.objects import ComponentRef, Identity, Run, Snapshot, Stage, Track, Value, dump
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import ANY, RefUpdate
 from themis_vcs.store.repository import Repository
+from themis_vcs.transfer import ssh
+from themis_vcs.transfer.address import parse
 from themis_vcs.transfer.endpoint import Endpoint, Transferred
+from themis_vcs.transfer.http.client import open_http
 from themis_vcs.transfer.pipe import Pipe
 from themis_vcs.transfer.storeend import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking, transfer
@@ -44,7 +53,11 @@ def rows(dose: Dose, directory: Path) -> Iterator[Figure]:
         yield Figure(
             f"{what} over the loop that copies them unverified", ratio(times["loop"], times["path"]), least=0.3
         )
-        yield Figure("push over a pipe to another process / on a path", ratio(times["path"], times["pipe"]), least=0.5)
+        for wire in times.keys() - {"loop", "path"}:
+            yield Figure(
+                f"push over {wire} on loopback, over that on a path", ratio(times["path"], times[wire]), least=0.5
+            )
+        yield from _memory(directory)
         yield from _rivals(records[: dose.files], dose, directory, dose.records / median(times["path"]))
         yield from _little(source, records, first, dose, directory, median(times["path"]))
 
@@ -72,15 +85,43 @@ def push(source: Repository, target: Endpoint) -> Transferred:
     return transfer(StoreEndpoint(source), target, [update], message="push")
 
 
-def piped(directory: Path) -> Endpoint:
+@contextmanager
+def piped(directory: Path) -> Iterator[Endpoint]:
     """A store behind a process of its own, made if it is not there."""
     Repository.init(directory).close()
-    return WireEndpoint(Pipe([sys.executable, "-m", "themis_vcs.transfer.stdio", str(directory)], "there"))
+    with closing(
+        WireEndpoint(Pipe([sys.executable, "-m", "themis_vcs.transfer.stdio", str(directory)], "there"))
+    ) as wire:
+        yield wire
 
 
-def on_a_path(directory: Path) -> Endpoint:
+@contextmanager
+def over_ssh(directory: Path) -> Iterator[Endpoint]:
+    """A store at the other end of ssh."""
+    Repository.init(directory).close()
+    with sshd(directory.with_name("sshd")) as server, MonkeyPatch.context() as patch:
+        patch.setenv(ssh.VARIABLE, server.command)
+        address = parse(f"ssh://{server.user}@{server.host}:{server.port}{directory}")
+        with closing(WireEndpoint(ssh.connect(address, "there", COMMAND))) as wire:
+            yield wire
+
+
+@contextmanager
+def over_http(directory: Path) -> Iterator[Endpoint]:
+    """A store that is served over HTTP."""
+    Repository.init(directory).close()
+    with serving(directory) as server, closing(open_http(server.url)) as wire:
+        yield wire
+
+
+@contextmanager
+def on_a_path(directory: Path) -> Iterator[Endpoint]:
     """A store in this process, made if it is not there."""
-    return StoreEndpoint(Repository.init(directory))
+    with Repository.init(directory) as repository:
+        yield StoreEndpoint(repository)
+
+
+_WIRES = {"path": on_a_path, "pipe": piped, "HTTP": over_http, **({"ssh": over_ssh} if SSHD else {})}
 
 
 def _looped(records: Sequence[Value], directory: Path) -> Loop:
@@ -95,11 +136,27 @@ def _round(source: Repository, loop: Loop, place: Path) -> dict[str, float]:
     copy = Loop(place / "loop", [])
     seconds = {"loop": clock(lambda: loop.copy_to(copy)).wall}
     copy.env.close()
-    for name, opened in (("path", on_a_path), ("pipe", piped)):
-        with closing(opened(place / name)) as target:
+    for name, opened in _WIRES.items():
+        with opened(place / name) as target:
             seconds[name] = clock(lambda target=target: push(source, target)).wall
     shutil.rmtree(place)
     return seconds
+
+
+def _memory(directory: Path) -> Iterator[Figure]:
+    """The most that either side of HTTP took in memory while the records were pushed and then fetched."""
+    Repository.init(directory / "served").close()
+    with serving(directory / "served") as server:
+        sides = {
+            "pushes": [COMMAND, "--store", str(directory / "source"), "push", server.url, "main"],
+            "clones": ["themis", "clone", server.url, str(directory / "cloned")],
+        }
+        for side, command in sides.items():
+            _, status, usage = os.wait4(os.posix_spawn(COMMAND, command, os.environ), 0)
+            if status:
+                raise RuntimeError(f"{command} ended with {status}")
+            yield Figure(f"memory of the process that {side} over HTTP", usage.ru_maxrss / 1024, "MiB", most=200)
+        yield Figure("memory of the process that serves both", server.memory()["VmHWM"] / 2**20, "MiB", most=200)
 
 
 def _rivals(records: Sequence[Value], dose: Dose, directory: Path, rate: float) -> Iterator[Figure]:
@@ -122,7 +179,7 @@ def _rivals(records: Sequence[Value], dose: Dose, directory: Path, rate: float) 
 def _little(
     source: Repository, records: Sequence[Value], first: Oid, dose: Dose, directory: Path, whole: float
 ) -> Iterator[Figure]:
-    with closing(on_a_path(directory / "there")) as target:
+    with on_a_path(directory / "there") as target:
         push(source, target)
         nothing = [clock(lambda: push(source, target)).wall for _ in range(20)]
         yield Figure("push of nothing new, on a path", median(nothing) * 1000, "ms", most=50)
@@ -133,7 +190,7 @@ def _little(
         store_records(source, changed, first)
         items = list(lacking(StoreEndpoint(source), target, [source.ref(_NAME) or b""]))
         frames = sum(item.frame.size for item in items)
-        with closing(piped(directory / "piped")) as wire:
+        with piped(directory / "piped") as wire:
             transfer(StoreEndpoint(source), wire, [RefUpdate(_NAME, first, ANY)], message="push")
             sent = push(source, wire)
         found = clock(lambda: push(source, target)).wall

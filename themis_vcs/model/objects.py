@@ -268,7 +268,10 @@ def load(payload: bytes, expected: type[T] | None = None) -> Object:
         obj = _DECODERS[cls].decode(body)
     except (ValueError, RecursionError, OverflowError, MemoryError) as error:
         raise DecodingError(f"not a valid {_NAMES[cls]}: {error}") from error
-    codec.check_canonical(obj, body, typed=cls in _TYPED)
+    if isinstance(obj, Value):  # as `dump` does it
+        codec.check_canonical({"type": obj.type, "data": obj.data}, body)
+    else:
+        codec.check_canonical(obj, body, typed=cls in _TYPED)
     return obj
 
 

@@ -14,7 +14,7 @@ from themis_vcs.errors import RemoteError
 from themis_vcs.evaluation.secrets import redact
 
 HINTS: Final = {
-    401: "look at the setting `token` of the remote: which reference it is, and what that holds",
+    401: "remote.NAME.token-env, token-file or token-command says where the token is; look at what is there",
     403: "a token with the scope write is needed, and a store that is not served for reading only",
     404: "look at the URL of the remote: is it that of a store, as `themis serve` prints it?",
     413: "the server takes smaller packs only; whoever runs it sets that by --max-pack",
@@ -34,7 +34,7 @@ def unreachable(name: str, error: httpx2.TransportError) -> Unreachable:
     for cause in _causes(error):
         match cause:
             case ssl.SSLCertVerificationError():
-                hint = "it has to be renewed there, or its issuer given in a file by the setting `ca` of the remote"
+                hint = "it has to be renewed there, or its issuer given in a file by remote.NAME.ca"
                 return Unreachable(
                     RemoteError(f"{name}: its certificate is refused: {cause.verify_message}", hint=hint)
                 )
