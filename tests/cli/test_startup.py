@@ -8,7 +8,18 @@ import pytest
 
 from tests.support.commandline import Project, environment
 
-HEAVY = ["asyncio", "rich", "httpx2", "jsonschema", "yaml", "ssl", "themis_vcs.pipeline", "themis_vcs.catalog"]
+HEAVY = [
+    "asyncio",
+    "rich",
+    "httpx2",
+    "uvicorn",
+    "httptools",
+    "jsonschema",
+    "yaml",
+    "ssl",
+    "themis_vcs.pipeline",
+    "themis_vcs.catalog",
+]
 
 PROBE = """
 import atexit, json, os, sys
@@ -50,6 +61,8 @@ def modules(project: Project, *arguments: str) -> set[str]:
         ("diff", "main@{1}", "main"),
         ("explain", "main:parse/c7"),
         ("stats",),
+        ("serve", "--help"),
+        ("serve", "token", "list"),
     ],
 )
 def test_what_only_reads_imports_nothing_heavy(project: Project, arguments: tuple[str, ...]) -> None:

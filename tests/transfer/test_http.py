@@ -250,3 +250,12 @@ def test_hostile_packs_leave_the_store_as_it_was(server: Serving, filled: tuple[
     with Repository.open(filled[0], readonly=True) as repository:
         assert [oid for oid, _ in repository.backend.everything()] == before
     assert statuses == {400}
+
+
+def test_what_is_unsafe_can_be_insisted_on(store: Path) -> None:
+    with serving(store, "--host", "0.0.0.0", "--insecure") as server:
+        assert asked(server, "GET", "/v1/refs", headers={"host": "store.example.org"}).status_code == 200
+        assert "open to everybody" in server.log
+        token = new_token(store, "read")
+        assert asked(server, "GET", "/v1/refs").status_code == 401
+        assert asked(server, "GET", "/v1/refs", token=token).status_code == 200

@@ -190,3 +190,32 @@ def test_one_connection_too_many_is_sent_away(store: tuple[Path, bytes]) -> None
         first[0].close()
         time.sleep(0.2)
         idle_after_a_request(connected(stack, server.address), b"")
+
+
+QUESTION = b'{"oids": []}'
+ASKING = f"POST /v1/missing HTTP/1.1\r\nhost: localhost\r\ncontent-type: {JSON}\r\ncontent-length: 12\r\n\r\n".encode()
+
+
+def test_a_server_that_is_stopped_finishes_what_was_begun(store: tuple[Path, bytes]) -> None:
+    with serving(store[0]) as server, ExitStack() as stack:
+        idle, begun = connected(stack, server.address), connected(stack, server.address)
+        idle_after_a_request(idle, b"")
+        begun.sendall(ASKING + QUESTION[:5])
+        time.sleep(0.2)
+        server.process.terminate()
+        with pytest.raises(ConnectionRefusedError):
+            while True:
+                connected(stack, server.address)
+                time.sleep(0.05)
+        begun.sendall(QUESTION[5:])
+        answer = begun.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 200") and answer.endswith(b'{"oids":[]}')
+        assert server.stop() == 0
+
+
+def test_a_server_that_is_stopped_does_not_wait_for_ever(store: tuple[Path, bytes]) -> None:
+    with serving(store[0], limits={"stop": 0.5, "stall": 600.0}) as server, ExitStack() as stack:
+        begun = connected(stack, server.address)
+        begun.sendall(ASKING + QUESTION[:5])
+        time.sleep(0.2)
+        assert server.stop() == 0

@@ -6,7 +6,7 @@ The tables are in `docs/reference/format/store.md`, section 3. Reading and prepa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -131,8 +131,7 @@ class LmdbBackend(LmdbObjects):
         return self._value(LOCAL, key.encode())
 
     def facts(self, prefix: str) -> Iterator[tuple[str, bytes]]:
-        found = ((key.decode(), fact) for key, fact in self._all(LOCAL))
-        return ((name, fact) for name, fact in found if name.startswith(prefix))
+        return ((key.decode(), fact) for key, fact in self._all(LOCAL, prefix.encode()))
 
     def ref(self, name: str) -> Oid | None:
         with self.environment.reading() as reader:
@@ -190,21 +189,23 @@ class LmdbBackend(LmdbObjects):
         with self.environment.reading() as reader:
             return _unsealed(reader, table, key)
 
-    def _all(self, table: str) -> Iterator[tuple[bytes, bytes]]:
-        low: bytes | None = b""
+    def _all(self, table: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield the rows whose keys begin with `prefix`, by key."""
+        low: bytes | None = prefix
         count, seen = 0, set()
         while low is not None:
             with self.environment.reading() as reader:
                 cursor = reader.cursor(table)
                 found = cursor.set_range(low) if low else cursor.first()
-                rows = [(bytes(key), bytes(row)) for key, row in islice(cursor, _STEP + 1)] if found else []
+                here = takewhile(lambda each: bytes(each[0]).startswith(prefix), cursor if found else ())
+                rows = [(bytes(key), bytes(row)) for key, row in islice(here, _STEP + 1)]
                 seen.add(reader.txn.id())
                 expected = reader.entries(table)
             low = rows.pop()[0] if len(rows) > _STEP else None
             count += len(rows)
             for key, row in rows:
                 yield key, unsealed(table, key, row)
-        if len(seen) == 1 and count != expected:
+        if not prefix and len(seen) == 1 and count != expected:
             raise Corrupt(f"table {table} holds {expected:,} rows, and {count:,} were found")
 
 

@@ -6,17 +6,22 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from themis_vcs.errors import NoStore, NotFound, UsageError
+from themis_vcs.errors import NoStore, NotFound, RemoteError, StorageError, UsageError
+from themis_vcs.store.backend import RefUpdate, Stored
 from themis_vcs.store.layout import NAME
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import bundle
 from themis_vcs.transfer.address import Address, parse
-from themis_vcs.transfer.endpoint import Endpoint
+from themis_vcs.transfer.endpoint import Endpoint, Progress, Source, Transferred
 from themis_vcs.transfer.storeend import StoreEndpoint
+
+if TYPE_CHECKING:
+    from themis_vcs.transfer.bucket.endpoint import BucketEndpoint
 
 ORIGIN: Final = "origin"
 _TOKEN_TIMEOUT: Final = 60
@@ -105,12 +110,32 @@ def _on_this_machine(remote: Remote) -> Endpoint:
         return bundle.open_bundle(named)
     path = store_at(named)
     if path.stat().st_uid == os.getuid():
-        return StoreEndpoint(Repository.open(path), remote.shown)
+        return _PathEndpoint(Repository.open(path), remote.shown)
     # The pages of a file that somebody else wrote may end the process that maps it.
     from themis_vcs.transfer.pipe import Pipe  # noqa: PLC0415
     from themis_vcs.transfer.wireend import WireEndpoint  # noqa: PLC0415
 
     return WireEndpoint(Pipe([sys.executable, "-m", "themis_vcs.transfer.stdio", str(path)], remote.shown))
+
+
+class _PathEndpoint(StoreEndpoint):
+    """A store on this machine that is not ours to mend: what its medium refuses is an error of the remote."""
+
+    def take(self, items: Iterable[Stored], source: Source, progress: Progress | None = None) -> Transferred:
+        with self._remote():
+            return super().take(items, source, progress)
+
+    def move(self, updates: Sequence[RefUpdate], message: str) -> None:
+        with self._remote():
+            super().move(updates, message)
+
+    @contextmanager
+    def _remote(self) -> Iterator[None]:
+        try:
+            yield
+        except StorageError as error:
+            hint = "what arrived is kept there; make room, or see to its owner and mode, and repeat the command"
+            raise RemoteError(f"{self.name}: {error.message}", hint=hint) from error
 
 
 def store_at(path: Path) -> Path:
@@ -122,11 +147,33 @@ def store_at(path: Path) -> Path:
 
 
 def probe(remote: Remote, endpoint: Endpoint) -> dict[str, Any]:
-    """Return what an endpoint turns out to be, as a document; `said` is that in words."""
+    """Return what an endpoint turns out to be, as a document; `said` is that in words, `trusted` whether refs are safe
+    there.
+    """
     refs = endpoint.refs()
     names = sum(ref.startswith("names/") for ref in refs)
-    said = f"a store, reached by {remote.address.kind}, with {names} names and {len(refs) - names} tags"
-    return {"name": remote.name or None, "address": remote.address.text, "kind": remote.address.kind, "said": said}
+    said = f"reached by {remote.address.kind}; {names} names and {len(refs) - names} tags"
+    ignored: list[str] = []
+    if remote.address.kind == "bucket":
+        from themis_vcs.transfer.bucket.probe import probe as conditions  # noqa: PLC0415
+
+        ignored = conditions(bucket_of(remote, endpoint).bucket).ignored
+        said += f"; it ignores conditions: {', '.join(ignored)}" if ignored else "; it compares before it writes"
+    return {
+        "name": remote.name or None,
+        "address": remote.address.text,
+        "kind": remote.address.kind,
+        "refs": len(refs),
+        "trusted": not ignored,
+        "said": said,
+    }
+
+
+def bucket_of(remote: Remote, endpoint: Endpoint) -> BucketEndpoint:
+    """Return the endpoint, if it is a bucket. UsageError."""
+    if remote.address.kind != "bucket":
+        raise UsageError(f"{remote.shown} is not a bucket", hint="only buckets need it; `themis stats` counts a store")
+    return cast("BucketEndpoint", endpoint)
 
 
 def token(remote: Remote) -> str | None:

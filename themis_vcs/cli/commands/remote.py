@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from themis_vcs.cli.command import Command, Family
+from themis_vcs.cli.failure import FINDINGS, OK
 from themis_vcs.cli.options import json_option
 from themis_vcs.cli.output import bold, dim
 from themis_vcs.cli.session import Session
@@ -172,10 +173,11 @@ def rename(session: Session, old: str, new: str) -> None:
 @click.argument("name")
 @json_option()
 @click.pass_obj
-def probe(session: Session, name: str, as_json: bool) -> None:
+def probe(session: Session, name: str, as_json: bool) -> int:
     """Connect to the remote NAME, or to an address, and say what it is.
 
-    A bucket is tried: whether it compares before it writes, without which two who push at once lose runs.
+    A bucket is tried: whether it compares before it writes, without which two who push at once lose runs. If it does
+    not, the exit status is 3.
     """
     from themis_vcs.transfer.remotes import connect, find
     from themis_vcs.transfer.remotes import probe as tried
@@ -190,6 +192,74 @@ def probe(session: Session, name: str, as_json: bool) -> None:
         session.output.json(found)
     else:
         session.output.line(bold(remote.shown), "  ", found["said"])
+    return OK if found["trusted"] else FINDINGS
+
+
+@command.command(
+    "compact",
+    cls=Command,
+    short_help="Put the many small packs of a bucket into few.",
+    examples=[("After a hundred pushes", "themis remote compact origin")],
+)
+@click.argument("name")
+@json_option()
+@click.pass_obj
+def compact(session: Session, name: str, as_json: bool) -> None:
+    """Read the small packs of the bucket NAME and write their objects into few large ones, so that a fetch needs fewer
+    requests. What is not needed any more stays until `themis remote gc`. Others may push meanwhile.
+    """
+    from themis_vcs.transfer.bucket import upkeep
+    from themis_vcs.transfer.remotes import bucket_of, connect, find
+
+    remote = find(session.settings().remotes(), name)
+    endpoint = connect(remote, session.directory())
+    try:
+        done = upkeep.compact(bucket_of(remote, endpoint))
+    finally:
+        endpoint.close()
+    if as_json:
+        session.output.json({"before": done.before, "after": done.after})
+    elif done.before:
+        session.output.line(count(done.before, "small pack"), " became ", count(done.after, "pack"))
+    else:
+        session.output.line("there is nothing to compact")
+
+
+@command.command(
+    "gc",
+    cls=Command,
+    short_help="Delete what no push to a bucket lists any more.",
+    examples=[("What would be deleted?", "themis remote gc origin --dry-run")],
+)
+@click.argument("name")
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=24.0,
+    show_default=True,
+    metavar="HOURS",
+    help="Keep what is younger: it may belong to a push that goes on.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted; delete nothing.")
+@json_option()
+@click.pass_obj
+def gc(session: Session, name: str, grace: float, dry_run: bool, as_json: bool) -> None:
+    """Delete the packs of the bucket NAME that interrupted pushes and `compact` have left behind."""
+    from themis_vcs.transfer.bucket import upkeep
+    from themis_vcs.transfer.remotes import bucket_of, connect, find
+
+    remote = find(session.settings().remotes(), name)
+    endpoint = connect(remote, session.directory())
+    try:
+        deleted = upkeep.gc(bucket_of(remote, endpoint), grace_seconds=grace * 3600, dry_run=dry_run)
+    finally:
+        endpoint.close()
+    if as_json:
+        session.output.json({"deleted": deleted, "dry_run": dry_run})
+        return
+    for key in deleted:
+        session.output.line(key)
+    session.output.line("would delete " if dry_run else "deleted ", count(len(deleted), "object"), " of the bucket")
 
 
 def _known(settings: Settings, name: str) -> None:

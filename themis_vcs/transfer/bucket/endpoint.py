@@ -122,7 +122,7 @@ class BucketEndpoint:
             raise RemoteError(
                 f"{self.name}: the server ignores conditions ({'; '.join(found.ignored)}), so refs that two clients "
                 "move at once would be lost",
-                hint="use another server, or single_writer if only one machine ever writes to this bucket",
+                hint="use another server, or set remote.NAME.single-writer if only one machine ever writes there",
             )
         self._trusted = True
 

@@ -42,11 +42,12 @@ class _Answer(NamedTuple):
 
 
 class _Lost(Exception):
-    """There was no answer. `asked` says whether the question may have arrived."""
+    """There was no answer. `asked` says whether the question may have arrived; seconds of `pause` before a repeat."""
 
-    def __init__(self, error: RemoteError, *, asked: bool, pause: float = PAUSE) -> None:
+    def __init__(self, error: RemoteError, *, asked: bool, pause: float | None = None) -> None:
         super().__init__(error.message)
-        self.error, self.asked, self.pause = error, asked, pause
+        self.error, self.asked = error, asked
+        self.pause = PAUSE if pause is None else pause
 
 
 class HttpWire:
@@ -183,7 +184,7 @@ class HttpWire:
             return _Lost(
                 RemoteError(f"{self.name}: {failure.message}", hint=failure.hint), asked=False, pause=_pause(answer)
             )
-        if status in problems.HINTS:
+        if failure.code == UsageError.code and status in problems.HINTS:
             return RemoteError(f"{self.name}: {failure.message}", hint=problems.HINTS[status])
         return messages.raised(failure, self.name)
 
@@ -202,11 +203,11 @@ def open_http(url: str, token: str | None = None, ca: Path | None = None) -> Wir
     return WireEndpoint(HttpWire(url, token, ca))
 
 
-def _pause(answer: _Answer) -> float:
+def _pause(answer: _Answer) -> float | None:
     try:
         return min(max(float(answer.headers["retry-after"]), 0.0), _LONGEST_PAUSE)
     except (KeyError, ValueError):
-        return PAUSE
+        return None
 
 
 def _checked(url: str, *, secret: bool) -> str:
@@ -214,7 +215,8 @@ def _checked(url: str, *, secret: bool) -> str:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018
-    except ValueError as error:
+        httpx2.URL(url)
+    except (ValueError, httpx2.InvalidURL) as error:
         raise UsageError("the URL of the remote cannot be read", hint="write https://HOST:PORT") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError("the URL of the remote does not begin with https://HOST or http://HOST")

@@ -1,0 +1,75 @@
+"""How often the other side is asked: nothing new is one question, and little new is few."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import pytest
+
+from tests.support.stores import store_run
+from themis_vcs.store.backend import RefUpdate
+from themis_vcs.store.repository import Repository
+from themis_vcs.transfer import messages
+from themis_vcs.transfer.service import ANSWERS, Service
+from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.transfer import transfer
+from themis_vcs.transfer.wireend import WireEndpoint
+
+T = TypeVar("T")
+
+
+class Loop:
+    """A wire of no length, which notes what is asked."""
+
+    name = "there"
+
+    def __init__(self, repository: Repository) -> None:
+        self._service = Service(repository)
+        self.asked: list[str] = []
+
+    def ask(self, question: str, document: object | None, kind: type[T]) -> T:
+        return self.send(question, io.BytesIO(messages.encode(document)), kind)
+
+    def fetch(self, question: str, document: object) -> BinaryIO:
+        return self._answer(question, io.BytesIO(messages.encode(document)))  # type: ignore[return-value]
+
+    def send(self, question: str, data: BinaryIO, kind: type[T]) -> T:
+        return messages.decode(messages.encode(self._answer(question, data)), kind)
+
+    def close(self) -> None:
+        pass
+
+    def _answer(self, question: str, data: BinaryIO) -> object:
+        self.asked.append(question)
+        return ANSWERS[question](self._service, data)
+
+
+def test_a_push_of_nothing_new_asks_for_the_refs_and_reads_no_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Repository.init(tmp_path / "here") as here, Repository.init(tmp_path / "there") as there:
+        run = store_run(here, 500)
+        for wire in (Loop(there), Loop(there)):
+            updates = [RefUpdate("names/demo", run.run)]
+            transfer(StoreEndpoint(here), WireEndpoint(wire), updates, message="push")
+            monkeypatch.setattr(here.backend, "stored", lambda oids: pytest.fail("an object was read"))
+            monkeypatch.setattr(there.backend, "get_many", lambda oids: pytest.fail("an object was read"))
+        assert wire.asked == ["refs"]
+
+
+@pytest.mark.parametrize("way", ["push", "fetch"])
+def test_what_is_new_in_a_large_run_takes_few_questions(way: str, tmp_path: Path) -> None:
+    with Repository.init(tmp_path / "one") as one, Repository.init(tmp_path / "other") as other:
+        first = store_run(one, 3_000)
+        near, far = (one, other) if way == "push" else (other, one)
+        for asked in ([], []):
+            wire = Loop(far)
+            wire.asked = asked
+            ends = (StoreEndpoint(near), WireEndpoint(wire))
+            transfer(
+                *(ends if way == "push" else ends[::-1]), [RefUpdate("names/demo", one.ref("names/demo"))], message=way
+            )
+            store_run(one, 3_001, parent=first.run)
+        assert len(asked) <= 20, asked
