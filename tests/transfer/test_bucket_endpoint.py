@@ -69,5 +69,5 @@ def test_what_was_closed_can_be_asked_again(there: BucketEndpoint) -> None:
         run = store_run(source, 3).run
         push(source, there, run, None)
     there.close()
-    assert there.refs() == {"names/demo": run}
     assert there.missing([run]) == []
+    assert there.refs() == {"names/demo": run}

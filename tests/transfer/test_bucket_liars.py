@@ -36,7 +36,7 @@ def refuses(there: BucketEndpoint) -> RemoteError:
         push(source, there, store_run(source, 2).run, None)
     assert there.refs() == {}
     assert not there.root.exists
-    assert "single_writer" in (caught.value.hint or "")
+    assert "single-writer" in (caught.value.hint or "")
     return caught.value
 
 

@@ -123,11 +123,13 @@ def test_buckets_of_other_providers_are_opened(url: str, options: BucketOptions)
     assert open_bucket(url, options).name == url
 
 
-def test_credentials_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", CREDENTIALS["access_key_id"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CREDENTIALS["secret_access_key"])
-    options = BucketOptions(endpoint=seaweedfs().url, region="us-east-1", allow_http=True)
-    assert open_bucket(new_prefix(), options).refs() == {}
+    monkeypatch.setenv("AWS_ENDPOINT_URL", seaweedfs().url)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    assert open_bucket(new_prefix(), BucketOptions(allow_http=True)).refs() == {}
+    assert "TLS" in refused(open_bucket(new_prefix())).message
 
 
 def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:

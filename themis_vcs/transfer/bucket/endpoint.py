@@ -6,6 +6,7 @@ import io
 import secrets
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -17,7 +18,7 @@ from themis_vcs.store.refs import moves_of
 from themis_vcs.transfer.bucket.index import Indexes, index_hash, index_key, pack_key
 from themis_vcs.transfer.bucket.probe import probe
 from themis_vcs.transfer.bucket.reading import Reader
-from themis_vcs.transfer.bucket.root import PackEntry, RootFile
+from themis_vcs.transfer.bucket.root import PackEntry, Root, RootFile
 from themis_vcs.transfer.bucket.storage import Absent, Bucket
 from themis_vcs.transfer.endpoint import Progress, Source, Transferred, check_shared
 from themis_vcs.transfer.packfile import PackFile
@@ -72,7 +73,7 @@ class BucketEndpoint:
         taken = _Taken(items)
         size = 0
         for entry in self.upload(taken, source):
-            self.root.change(lambda root, entry=entry: root.listing(entry))  # type: ignore[misc]
+            self.root.change(partial(Root.listing, entry=entry))
             self._heads.update(taken.heads)
             size += entry.size
             if progress is not None:
@@ -92,6 +93,7 @@ class BucketEndpoint:
 
     def close(self) -> None:
         self.indexes.use(())
+        self._used = False
 
     def refresh(self) -> BucketEndpoint:
         """Read `root.json` again."""

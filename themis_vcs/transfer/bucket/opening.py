@@ -90,13 +90,7 @@ def _store(scheme: str, bucket: str, prefix: str, options: BucketOptions, retrie
         return GCSStore(bucket, **usual, **_given(base_url=options.endpoint))
     if scheme == "az":
         return AzureStore(bucket, **usual, **_given(endpoint=options.endpoint))
-    # A server under an address of its own rarely has a name for each bucket.
-    return S3Store(
-        bucket,
-        **usual,
-        **_given(endpoint=options.endpoint, region=options.region),
-        virtual_hosted_style_request=options.endpoint is None,
-    )
+    return S3Store(bucket, **usual, **_given(endpoint=options.endpoint, region=options.region))
 
 
 def _given(**options: str | None) -> dict[str, Any]:

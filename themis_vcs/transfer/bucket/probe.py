@@ -81,6 +81,6 @@ def _write(bucket: Bucket, key: str, data: bytes, version: UpdateVersion | None)
     if not written:
         raise RemoteError(
             f"{bucket.name}: the server names no versions (ETag), so nobody can tell whether refs have moved",
-            hint="use another server, or single_writer if only one machine ever writes to this bucket",
+            hint="use another server, or set remote.NAME.single-writer if only one machine ever writes there",
         )
     return written

@@ -42,6 +42,12 @@ _REASONS: Final = (
         "see that the endpoint speaks TLS with a certificate that this machine trusts",
         False,
     ),
+    (
+        re.compile(r"BadScheme"),
+        "the endpoint is not one with TLS",
+        "use https://, or allow_http for a server of your own",
+        True,
+    ),
     (re.compile(r"kind: Timeout|TimedOut|timed out"), "no answer in time", "try again, or allow more time", False),
     (re.compile(r"kind: Connect"), "no connection", "see that the endpoint is right and can be reached", False),
 )
