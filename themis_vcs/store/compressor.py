@@ -87,7 +87,7 @@ class Compressor:
                     new.append(trained)
                     number = -len(new)
                 known[payload] = number
-            result.append(frame._replace(dictionary=number))
+            result.append(frame if frame.dictionary == number else frame._replace(dictionary=number))
         return result
 
     def compress(self, entries: Sequence[Record]) -> tuple[list[Frame], list[Trained]]:

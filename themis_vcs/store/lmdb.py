@@ -102,7 +102,7 @@ class LmdbBackend(LmdbObjects):
                 writer.put(table, key, row)
             return added, numbers
 
-        room = sum(frame.size for frame in prepared.frames) + _ROW_ROOM * (len(rows) + len(prepared.frames))
+        room = sum(len(frame.data) for frame in prepared.frames) + _ROW_ROOM * (len(rows) + len(prepared.frames))
         added, numbers = self.environment.write(body, room=room, timeout=self._timeout)
         self.compressor.adopt(numbers, prepared.trained)
         self._damaged.difference_update(frame.oid for frame in prepared.frames)

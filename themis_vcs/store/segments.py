@@ -190,13 +190,14 @@ def append(writer: Writer, new: Sequence[Frame]) -> None:
     parts: list[bytes] = []
     size = 0
     for frame in new:
-        if size and size + frame.size > SEGMENT_BYTES:
+        data = frame.pack()
+        if size and size + len(data) > SEGMENT_BYTES:
             number += 1
             writer.put(SEGMENTS, _NUMBER.pack(number), b"".join(parts), append=True)
             parts, size = [], 0
         entries.append((INDEX_KEY, row_of(frame.oid, (number + 1, size))))
-        parts.append(frame.pack())
-        size += frame.size
+        parts.append(data)
+        size += len(data)
     if parts:
         writer.put(SEGMENTS, _NUMBER.pack(number + 1), b"".join(parts), append=True)
     entries.sort()

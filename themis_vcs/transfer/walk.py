@@ -41,7 +41,7 @@ class Walk:
             batch = self._batch(stack)
             absent = self._missing(batch) if batch else []
             lacking = set(absent)
-            for oid in batch:
+            for oid in batch if len(absent) < len(batch) else ():
                 if oid not in lacking:
                     yield from self._arrived(oid)
             if absent:
@@ -59,9 +59,9 @@ class Walk:
     def _fetched(self, oids: list[Oid], stack: list[Oid]) -> Iterator[Stored]:
         below: list[Oid] = []
         for item in self._fetch(oids):
-            found = references_in(item.payload) if item.object is None else references(item.object)
-            children = [oid for oid in dict.fromkeys(found) if not self._is_there(oid)]
             oid = item.frame.oid
+            found = references_in(item.payload) if item.object is None else list(references(item.object))
+            children = [child for child in dict.fromkeys(found) if not self._is_there(child)] if found else found
             if not children:
                 yield item
                 yield from self._arrived(oid)
@@ -72,18 +72,22 @@ class Walk:
             below += children
         stack.extend(reversed(below))
 
-    def _arrived(self, oid: Oid) -> Iterator[Stored]:
-        """Note that an object is there, or has been given, and yield what waited for it alone."""
-        arrived = [oid]
-        while arrived:
-            oid = arrived.pop()
-            self._remember(oid)
-            for user in self._users.pop(oid, ()):
-                self._left[user] -= 1
-                if not self._left[user]:
-                    del self._left[user]
-                    yield self._waiting.pop(user)
-                    arrived.append(user)
+    def _arrived(self, oid: Oid) -> Sequence[Stored]:
+        """Note that an object is there, or has been given, and return what waited for it alone."""
+        self._remember(oid)
+        users = self._users.pop(oid, None)
+        if users is None:
+            return ()
+        ready: list[Stored] = []
+        while users:
+            user = users.pop()
+            self._left[user] -= 1
+            if not self._left[user]:
+                del self._left[user]
+                ready.append(self._waiting.pop(user))
+                self._remember(user)
+                users += self._users.pop(user, ())
+        return ready
 
     def _is_there(self, oid: Oid) -> bool:
         return oid in self._there or oid in self._there_before
