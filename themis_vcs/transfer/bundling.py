@@ -19,6 +19,7 @@ from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import bundle
 from themis_vcs.transfer.bundle import LENGTH, MAX_PARTS, PACK, Bundle, Head, Part, part_path
 from themis_vcs.transfer.endpoint import Progress, Transferred
+from themis_vcs.transfer.kinds import Kinds, Read
 from themis_vcs.transfer.packfile import PackFile
 from themis_vcs.transfer.send import packs
 from themis_vcs.transfer.storeend import StoreEndpoint
@@ -183,7 +184,7 @@ class _Parts:
 
 
 def verify(opened: Bundle) -> Verified:
-    """Check every byte of a bundle, every object in it, and that what it refers to is in it. MalformedPack.
+    """Check every byte of a bundle, every object in it, and that what it refers to is in it. MalformedPack; WrongKind.
 
     Of a bundle that builds on runs, what is not in it must be what those reach, which only a store that has them can
     say; so much is not checked.
@@ -193,7 +194,7 @@ def verify(opened: Bundle) -> Verified:
     for part in opened.parts:
         part.check()
         for place in range(len(part.places)):
-            reader = _read(part, place)
+            reader = _read(part, place, opened.read)
             objects += reader.objects
             for oid, user in reader.needs.items():
                 if not opened.needs and not any(oid in each for each in earlier):
@@ -210,18 +211,23 @@ def verify(opened: Bundle) -> Verified:
 
 
 def verify_part(part: Part) -> Verified:
-    """Check every byte of one part of a bundle, and every object in it. MalformedPack."""
+    """Check every byte of one part of a bundle, and every object in it. MalformedPack; WrongKind."""
     part.check()
     objects = sum(_read(part, place).objects for place in range(len(part.places)))
     return Verified(objects, part.size, False, [bytes.fromhex(oid) for oid in part.head.needs])
 
 
-def _read(part: Part, number: int) -> PackReader:
-    """Return a reader that has been through the whole of a pack."""
+def _read(part: Part, number: int, read: Read = lambda oids: ()) -> PackReader:
+    """Return a reader that has been through a pack, and has found that it refers to objects of the right kinds.
+
+    `read` gives those that are not in the pack.
+    """
     reader = PackReader(part.slice(number), f"{part.source}, pack {number + 1}")  # type: ignore[arg-type]
-    for _ in reader:
-        pass
+    kinds = Kinds(read)
+    for item in reader:
+        kinds.add(item)
     reader.expect_end()
+    kinds.settle()
     return reader
 
 
