@@ -12,21 +12,20 @@ from typing import BinaryIO, Final, NamedTuple
 from blake3 import blake3
 
 from themis_vcs.errors import Corrupt, MissingReference, StorageError, UsageError
-from themis_vcs.model.objects import Run, Tag, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Stored
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import bundle
 from themis_vcs.transfer.bundle import LENGTH, MAX_PARTS, PACK, Bundle, Head, Part, part_path
 from themis_vcs.transfer.endpoint import Progress, Transferred
-from themis_vcs.transfer.kinds import Kinds, Read
+from themis_vcs.transfer.kinds import Kinds, Read, check_ref
 from themis_vcs.transfer.packfile import PackFile
 from themis_vcs.transfer.send import packs
 from themis_vcs.transfer.storeend import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking
 from themis_vcs.transfer.unpack import PackReader
 
-PACK_BYTES: Final = 64 << 20
+PACK_BYTES: Final = 32 << 20
 SMALLEST_PART: Final = 1 << 20
 _CHUNK: Final = 1 << 20
 _ROOM: Final = 1 << 18
@@ -205,8 +204,7 @@ def verify(opened: Bundle) -> Verified:
             if not opened.needs:
                 raise Corrupt(f"{opened.name}: {ref} is at object {oid.hex()}, which is not in it", ref=ref)
             continue
-        payload = next(opened.objects([oid])).payload
-        load(payload, Tag if ref.startswith("tags/") else Run)
+        check_ref(ref, oid, next(opened.objects([oid])).payload)
     return Verified(objects, opened.size, True, opened.needs)
 
 

@@ -1,4 +1,4 @@
-"""Whether what arrives refers to objects of the kinds that it must refer to (OBJ-15).
+"""Whether objects that arrive refer to objects of the kinds that they must refer to (OBJ-15), and refs too.
 
 Not responsible for whether these objects are there at all.
 """
@@ -9,7 +9,19 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from themis_vcs.errors import WrongKind
-from themis_vcs.model.objects import Kind, Object, Value, is_of, kind_met, kind_text, kinds_referred, load, references
+from themis_vcs.model.objects import (
+    Kind,
+    Object,
+    Run,
+    Tag,
+    Value,
+    is_of,
+    kind_met,
+    kind_text,
+    kinds_referred,
+    load,
+    references,
+)
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Stored
 
@@ -19,6 +31,13 @@ _AT_ONCE: Final = 4_096
 
 Read = Callable[[Sequence[Oid]], Iterable[tuple[Oid, bytes]]]
 """Gives the payloads of those of some objects that are to be had."""
+
+
+def check_ref(name: str, oid: Oid, payload: bytes) -> None:
+    """WrongKind if a ref cannot point to an object (WIRE-4)."""
+    wanted, met = Tag if name.startswith("tags/") else Run, kind_met(load(payload))
+    if met is not wanted:
+        raise WrongKind(kind_text(wanted), kind_text(met), oid=oid, user=f"ref {name}")
 
 
 class Kinds:
