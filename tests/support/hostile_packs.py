@@ -56,12 +56,12 @@ def _fetched(parts: list[bytes], contents: Mapping[Oid, bytes]) -> str:
             refs = there.refs()
             transfer(there, StoreEndpoint(here), [RefUpdate(*ref) for ref in refs.items()], message="fetch")
         except ThemisError as error:
-            return type(error).__name__ + (" WRONGLY" if dict(here.refs()) or not _sound(here, contents) else "")
+            return type(error).__name__ + (" WRONGLY" if dict(here.refs()) or not sound(here, contents) else "")
         moved = {name: oid for name, oid in here.refs() if not name.startswith("runs/")}
-        return "let in" if moved == refs and _sound(here, contents) else "WRONG"
+        return "let in" if moved == refs and sound(here, contents) else "WRONG"
 
 
-def _sound(here: Repository, contents: Mapping[Oid, bytes]) -> bool:
+def sound(here: Repository, contents: Mapping[Oid, bytes]) -> bool:
     """Say whether nothing is here but what was packed, each with all that it refers to."""
     found = dict(here.backend.everything())
     try:

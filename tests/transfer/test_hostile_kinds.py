@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 from msgspec.structs import replace
 
@@ -137,9 +136,7 @@ def test_an_object_that_refers_to_nothing_is_refused(name: str, way: str) -> Non
     [("names/a", VALUE), ("names/a", STAGE), ("names/a", TAG), ("tags/a", RUN), ("tags/a", VALUE), ("tags/a", None)],
     ids=lambda part: part if isinstance(part, str) else type(part).__name__,
 )
-def test_a_ref_of_a_bundle_to_an_object_of_another_kind_is_refused(
-    name: str, target: Object | None, way: str
-) -> None:
+def test_a_ref_of_a_bundle_to_an_object_of_another_kind_is_refused(name: str, target: Object | None, way: str) -> None:
     at = bytes(32) if target is None else oid(target)
     there = opened([Piece(head({name: at}), [assembled(packed(*SOUND))]).assembled()])
     with Repository.memory() as here:
@@ -150,5 +147,3 @@ def test_a_ref_of_a_bundle_to_an_object_of_another_kind_is_refused(
                 transfer(there, StoreEndpoint(here), [RefUpdate(name, at)], message="fetch")
         assert at.hex() in caught.value.message
         assert list(here.refs()) == []
-
-

@@ -90,6 +90,12 @@ def body(kind: str, **fields: object) -> bytes:
 TREE = {"level": 0, "keys": ["a"], "oids": OID}
 STEP = {"stage": "s", "component": "c", "fingerprint": OID, "params": OID, "inputs": [], "case": "k"}
 MANY = 1_000_001
+
+
+def many_keys() -> bytes:
+    return b"\xdf" + MANY.to_bytes(4, "big") + b"".join(b"\xa8%08d\xc0" % key for key in range(MANY))
+
+
 PAYLOADS: dict[str, tuple[bytes, str]] = {
     "no bytes": (b"", "not an object"),
     "text": (b"hello, world", "not an object"),
@@ -118,14 +124,7 @@ PAYLOADS: dict[str, tuple[bytes, str]] = {
     "a map that claims 2^32 - 1 keys": (value("dfffffffff"), "malformed object"),
     "a text that claims 2^32 - 1 bytes": (value("dbffffffff"), "malformed object"),
     "1,000,001 items": (value("dd" + MANY.to_bytes(4, "big").hex() + "c0" * MANY), "malformed object"),
-    "1,000,001 keys": (
-        envelope(
-            "value",
-            b"\x82\xa4data\xdf" + MANY.to_bytes(4, "big")
-            + b"".join(b"\xa8%08d\xc0" % key for key in range(MANY)) + b"\xa4type\xa1x",
-        ),
-        "malformed object",
-    ),  # fmt: skip
+    "1,000,001 keys": (envelope("value", b"\x82\xa4data" + many_keys() + b"\xa4type\xa1x"), "malformed object"),
     "nesting of 65": (value("91" * 65 + "c0"), "malformed object"),
     "nesting of 900,000": (value("91" * 900_000 + "c0"), "malformed object"),
     "maps in maps, 200,000 deep": (value("81a161" * 200_000 + "c0"), "malformed object"),

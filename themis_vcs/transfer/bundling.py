@@ -11,7 +11,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from blake3 import blake3
 
-from themis_vcs.errors import Corrupt, MissingReference, StorageError, UsageError
+from themis_vcs.errors import Corrupt, StorageError, UsageError
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Stored
 from themis_vcs.store.repository import Repository
@@ -183,7 +183,7 @@ class _Parts:
 
 
 def verify(opened: Bundle) -> Verified:
-    """Check every byte of a bundle, every object in it, and that what it refers to is in it. MalformedPack; WrongKind.
+    """Check every byte of a bundle, every object in it, and that what it refers to is in it. Corrupt.
 
     Of a bundle that builds on runs, what is not in it must be what those reach, which only a store that has them can
     say; so much is not checked.
@@ -197,7 +197,8 @@ def verify(opened: Bundle) -> Verified:
             objects += reader.objects
             for oid, user in reader.needs.items():
                 if not opened.needs and not any(oid in each for each in earlier):
-                    raise MissingReference(oid, user)
+                    what = f"object {user.hex()} refers to object {oid.hex()}, which does not come before it"
+                    raise Corrupt(f"{part.source}, pack {place + 1}: {what}", oid=oid)
             earlier.append(opened.packs[len(earlier)])
     for ref, oid in opened.refs().items():
         if opened.missing([oid]):
@@ -209,7 +210,7 @@ def verify(opened: Bundle) -> Verified:
 
 
 def verify_part(part: Part) -> Verified:
-    """Check every byte of one part of a bundle, and every object in it. MalformedPack; WrongKind."""
+    """Check every byte of one part of a bundle, and every object in it. Corrupt."""
     part.check()
     objects = sum(_read(part, place).objects for place in range(len(part.places)))
     return Verified(objects, part.size, False, [bytes.fromhex(oid) for oid in part.head.needs])
