@@ -172,12 +172,13 @@ class DecodingError(Corrupt):
 
 
 class WrongKind(Corrupt):
-    """An object that is intact, but not of the kind that was asked for."""
+    """An object that is intact, but not of the kind that was asked for; `user` says what asks for it, where known."""
 
     code = "wrong-kind"
 
-    def __init__(self, expected: str, actual: str, *, oid: bytes | None = None) -> None:
-        super().__init__(f"expected an object of kind {expected}, found a {actual}", oid=oid)
+    def __init__(self, expected: str, actual: str, *, oid: bytes | None = None, user: str = "") -> None:
+        where = f"{user} refers to object {oid.hex()}: " if user and oid is not None else ""
+        super().__init__(f"{where}expected an object of kind {expected}, found a {actual}", oid=oid)
         self.expected, self.actual = expected, actual
 
 

@@ -1,4 +1,4 @@
-"""The kinds of objects: what they hold, what they refuse, what they refer to (OBJ-1 to OBJ-14)."""
+"""The kinds of objects: what they hold, what they refuse, what they refer to (OBJ-1 to OBJ-15)."""
 
 from __future__ import annotations
 
@@ -25,11 +25,15 @@ from themis_vcs.model.objects import (
     Stage,
     Step,
     StepError,
+    Subtree,
     Tag,
     Track,
     TreeNode,
     Value,
     dump,
+    is_of,
+    kind_met,
+    kinds_referred,
     load,
     references,
 )
@@ -300,6 +304,35 @@ def test_no_kind_passes_for_another() -> None:
 def test_references_are_those_of_the_kind(obj: Object, expected: list[bytes]) -> None:
     """OBJ-4, and OBJ-6 to OBJ-14 kind by kind: OBJ-8 tree, OBJ-9 stage, OBJ-10 run, OBJ-13 tag"""
     assert list(references(obj)) == expected
+
+
+@pytest.mark.parametrize(
+    ("obj", "expected"),
+    [
+        (STEP, [Value] * 4),
+        (TreeNode(0, ["a", "b"], A + B), [None, None]),
+        (TreeNode(3, ["a", "b"], A + B, [1, 2]), [Subtree(2, 1, "a"), Subtree(2, 2, "b")]),
+        (Stage("parse", [TRACK, structs.replace(TRACK, inputs=[])]), [Value, *[TreeNode] * 5, Value, *[TreeNode] * 3]),
+        (RUN, [Snapshot, Stage, Stage, Run, Run]),
+        (SNAPSHOT, [TreeNode, TreeNode]),
+        (Blob(3, chunks=[A, B]), [Blob, Blob]),
+        (Tag("v1", A, "", 0, ""), [None]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_reference_is_to_an_object_of_one_kind(obj: Object, expected: list[Any]) -> None:
+    """OBJ-15"""
+    assert [kind for _, kind in zip(references(obj), kinds_referred(obj), strict=False)] == expected
+
+
+def test_a_tree_satisfies_who_states_it_and_who_wants_any() -> None:
+    """OBJ-15"""
+    met = kind_met(TreeNode(1, ["b", "d"], A + B, [2, 3]))
+    assert is_of(met, TreeNode)
+    assert is_of(met, Subtree(1, 5, "d"))
+    for other in (Subtree(0, 5, "d"), Subtree(1, 4, "d"), Subtree(1, 5, "e"), Value):
+        assert not is_of(met, other)
+    assert kind_met(TreeNode(0, ["b", "d"], A + B)) == Subtree(0, 2, "d")
 
 
 def oids_in(value: Any) -> list[bytes]:

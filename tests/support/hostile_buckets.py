@@ -10,18 +10,16 @@ from __future__ import annotations
 import io
 import json
 import random
-import resource
-import signal
 import sys
 import tempfile
-from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 from obstore.store import MemoryStore
 
-from tests.support.hostile_packs import MEMORY, SECONDS
+from tests.support.limits import tried
 from tests.support.packs import mutated
 from tests.support.stores import store_run
 from themis_vcs.errors import ThemisError
@@ -125,20 +123,15 @@ def outcome(there: BucketEndpoint, contents: Contents) -> str:
 def main(count: int, seed: int) -> None:
     contents = sound()
     draw = random.Random(seed)
-    outcomes: Counter[str] = Counter()
     assert (
         outcome(listing(contents, contents.pack, contents.index, contents.root.packs[0].objects), contents) == "let in"
     )
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
-    # Without a handler, the signal ends the process.
-    signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
-    for _ in range(count):
+
+    def trial() -> Callable[[], str]:
         there = damaged(contents, draw)
-        signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
-        outcomes[outcome(there, contents)] += 1
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-    print(json.dumps(outcomes))
+        return lambda: outcome(there, contents)
+
+    print(json.dumps(tried(count, trial)))
 
 
 if __name__ == "__main__":

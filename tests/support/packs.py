@@ -88,16 +88,17 @@ def assembled(
     return hashed(body + pack.TRAILER.pack(len(places), len(dictionaries), index, pack.CLOSING))
 
 
-def mutated(data: bytes, draw: random.Random) -> bytes:
-    """Return a pack with something wrong somewhere, mostly with the hash that belongs to what it is now."""
-    body = bytearray(data[: -pack.HASH_BYTES])
+def altered(data: bytes, draw: random.Random, letters: bytes = b"") -> bytes:
+    """Return other bytes: some changed, taken away, added or moved. New ones are drawn from `letters`, if given."""
+    body = bytearray(data)
     for _ in range(draw.choice((1, 1, 1, 2, 5))):
         at, size = draw.randrange(len(body)), draw.choice((1, 1, 2, 4, 8, 43, 200))
         kind = draw.randrange(6)
         if kind == 0:
             body[at] ^= 1 << draw.randrange(8)
         elif kind == 1:
-            body[at : at + size] = draw.randbytes(len(body[at : at + size]))
+            new = bytes(draw.choices(letters, k=size)) if letters else draw.randbytes(size)
+            body[at : at + size] = new[: len(body[at : at + size])]
         elif kind == 2:
             del body[at : at + size]
         elif kind == 3:
@@ -110,4 +111,10 @@ def mutated(data: bytes, draw: random.Random) -> bytes:
             body[at : at + len(b)], body[other : other + len(a)] = b, a
         if not body:
             body += b"\x89"
-    return hashed(bytes(body)) if draw.random() < 0.9 else bytes(body) + data[-pack.HASH_BYTES :]
+    return bytes(body)
+
+
+def mutated(data: bytes, draw: random.Random) -> bytes:
+    """Return a pack with something wrong somewhere, mostly with the hash that belongs to what it is now."""
+    body = altered(data[: -pack.HASH_BYTES], draw)
+    return hashed(body) if draw.random() < 0.9 else body + data[-pack.HASH_BYTES :]

@@ -212,6 +212,11 @@ class Bundle:
                 raise self._absent(oid)
             yield place.pack.stored(oid, place.offset)
 
+    def read(self, oids: Sequence[Oid]) -> Iterator[tuple[Oid, bytes]]:
+        """Yield the payloads of those that are in the bundle."""
+        absent = set(self.missing(oids))
+        return ((item.frame.oid, item.payload) for item in self.objects([oid for oid in oids if oid not in absent]))
+
     def dictionary(self, oid: Oid) -> bytes:
         place = self._find(oid)
         if place is None:

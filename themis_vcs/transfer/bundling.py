@@ -11,21 +11,21 @@ from typing import BinaryIO, Final, NamedTuple
 
 from blake3 import blake3
 
-from themis_vcs.errors import Corrupt, MissingReference, StorageError, UsageError
-from themis_vcs.model.objects import Run, Tag, load
+from themis_vcs.errors import Corrupt, StorageError, UsageError
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Stored
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import bundle
 from themis_vcs.transfer.bundle import LENGTH, MAX_PARTS, PACK, Bundle, Head, Part, part_path
 from themis_vcs.transfer.endpoint import Progress, Transferred
+from themis_vcs.transfer.kinds import Kinds, Read, check_ref
 from themis_vcs.transfer.packfile import PackFile
 from themis_vcs.transfer.send import packs
 from themis_vcs.transfer.storeend import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking
 from themis_vcs.transfer.unpack import PackReader
 
-PACK_BYTES: Final = 64 << 20
+PACK_BYTES: Final = 32 << 20
 SMALLEST_PART: Final = 1 << 20
 _CHUNK: Final = 1 << 20
 _ROOM: Final = 1 << 18
@@ -183,7 +183,7 @@ class _Parts:
 
 
 def verify(opened: Bundle) -> Verified:
-    """Check every byte of a bundle, every object in it, and that what it refers to is in it. MalformedPack.
+    """Check every byte of a bundle, every object in it, and that what it refers to is in it. Corrupt.
 
     Of a bundle that builds on runs, what is not in it must be what those reach, which only a store that has them can
     say; so much is not checked.
@@ -193,35 +193,40 @@ def verify(opened: Bundle) -> Verified:
     for part in opened.parts:
         part.check()
         for place in range(len(part.places)):
-            reader = _read(part, place)
+            reader = _read(part, place, opened.read)
             objects += reader.objects
             for oid, user in reader.needs.items():
                 if not opened.needs and not any(oid in each for each in earlier):
-                    raise MissingReference(oid, user)
+                    what = f"object {user.hex()} refers to object {oid.hex()}, which does not come before it"
+                    raise Corrupt(f"{part.source}, pack {place + 1}: {what}", oid=oid)
             earlier.append(opened.packs[len(earlier)])
     for ref, oid in opened.refs().items():
         if opened.missing([oid]):
             if not opened.needs:
                 raise Corrupt(f"{opened.name}: {ref} is at object {oid.hex()}, which is not in it", ref=ref)
             continue
-        payload = next(opened.objects([oid])).payload
-        load(payload, Tag if ref.startswith("tags/") else Run)
+        check_ref(ref, oid, next(opened.objects([oid])).payload)
     return Verified(objects, opened.size, True, opened.needs)
 
 
 def verify_part(part: Part) -> Verified:
-    """Check every byte of one part of a bundle, and every object in it. MalformedPack."""
+    """Check every byte of one part of a bundle, and every object in it. Corrupt."""
     part.check()
     objects = sum(_read(part, place).objects for place in range(len(part.places)))
     return Verified(objects, part.size, False, [bytes.fromhex(oid) for oid in part.head.needs])
 
 
-def _read(part: Part, number: int) -> PackReader:
-    """Return a reader that has been through the whole of a pack."""
+def _read(part: Part, number: int, read: Read = lambda oids: ()) -> PackReader:
+    """Return a reader that has been through a pack, and has found that it refers to objects of the right kinds.
+
+    `read` gives those that are not in the pack.
+    """
     reader = PackReader(part.slice(number), f"{part.source}, pack {number + 1}")  # type: ignore[arg-type]
-    for _ in reader:
-        pass
+    kinds = Kinds(read)
+    for item in reader:
+        kinds.add(item)
     reader.expect_end()
+    kinds.settle()
     return reader
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from themis_vcs.model.derivation import key_of
-from themis_vcs.model.objects import Dictionary, Step, load
+from themis_vcs.model.objects import Dictionary, Step
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Foreign, Stored
 from themis_vcs.store.group import MAX_BYTES, MAX_OBJECTS
 from themis_vcs.store.repository import Repository
+from themis_vcs.transfer.kinds import Kinds
 
 
 class Intake:
@@ -25,12 +26,13 @@ class Intake:
         self._group: dict[Oid, Foreign] = {}
         self._keys: dict[Oid, bytes] = {}
         self._bytes = 0
+        self._kinds = Kinds(self._here)
         self.new = 0
         """How many objects were not here."""
 
     def add(self, item: Stored) -> None:
-        """Store an object with the next group. DecodingError if it is not canonical."""
-        obj = load(item.payload) if item.object is None else item.object
+        """Store an object with the next group. DecodingError if it is not canonical; WrongKind."""
+        obj = self._kinds.add(item)
         if isinstance(obj, Dictionary):
             return  # It enters the store with the first object that uses it.
         if isinstance(obj, Step) and obj.value is not None:
@@ -42,12 +44,17 @@ class Intake:
             self.flush()
 
     def flush(self) -> None:
-        """Store what was added so far; when this returns it is durable."""
+        """Store what was added so far; when this returns it is durable. WrongKind: then nothing of it is stored."""
+        self._kinds.settle()
         pending = iter(self._group.values())
         while group := list(islice(pending, MAX_OBJECTS)):
             derived = {self._keys[oid]: oid for each in group if (oid := each.frame.oid) in self._keys}
             self.new += self._target.take_in(group, derived)
         self._group, self._keys, self._bytes = {}, {}, 0
+
+    def _here(self, oids: Sequence[Oid]) -> Iterator[tuple[Oid, bytes]]:
+        absent = set(self._target.missing(oids))
+        return self._target.read_many(oid for oid in oids if oid not in absent)
 
     def _payload(self, oid: Oid) -> bytes:
         payload = self._dictionaries.get(oid)

@@ -30,6 +30,8 @@ CONTEXT: Final = "themis_vcs 2026-11-23 pack v1"
 
 MAX_OBJECTS: Final = 100_000
 MAX_BYTES: Final = 128 << 20
+MAX_NEEDS: Final = 1 << 20
+"""A pack of up to 32 MiB cannot need more: an oid takes 32 bytes, and does not compress."""
 MAX_DICTIONARIES: Final = 255
 MAX_DICTIONARY: Final = 1 << 20
 _CLOSING_BYTES: Final = 1024

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import zstandard
 
-from themis_vcs.errors import Corrupt, MalformedPack, ObjectNotFound
+from themis_vcs.errors import Corrupt, FormatError, MalformedPack, ObjectNotFound
 from themis_vcs.model.objects import Dictionary, load
 from themis_vcs.model.oid import OID_BYTES, Oid, oid_of
 from themis_vcs.store import frames
@@ -89,6 +89,8 @@ class PackFile:
             raise
         except Corrupt as error:
             raise self._malformed(place, error.message, error.oid) from error
+        except FormatError as error:
+            raise FormatError(f"{self._source}: at byte {place:,}: {error.message}", hint=error.hint) from error
         if frame.oid != oid:
             raise self._malformed(place, f"another object than {oid.hex()}", oid)
         dictionary = self._dictionary_oid(frame.dictionary) if frame.dictionary else None

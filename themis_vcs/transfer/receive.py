@@ -26,7 +26,7 @@ def receive(stream: BinaryIO, target: Repository, source: str = "pack", *, alone
     """Store the objects of the pack that begins where `stream` stands, and index what its steps derive.
 
     With `alone`, nothing may follow the pack. MalformedPack, FormatError; MissingReference if something is neither in
-    the pack nor here. Then nothing is stored.
+    the pack nor here; WrongKind if it is not what it is referred to as. Then nothing is stored.
     """
     reader = PackReader(stream, source, lambda oid: target.read(oid) if target.has(oid) else None)
     intake = Intake(target, reader.dictionary, whole=True)

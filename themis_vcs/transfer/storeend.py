@@ -7,13 +7,14 @@ from typing import Final
 
 from themis_vcs.errors import Corrupt, MissingReference, ObjectNotFound, UsageError
 from themis_vcs.model import refname
-from themis_vcs.model.objects import Run, Snapshot, Stage, Tag, TreeNode
+from themis_vcs.model.objects import Run, Snapshot, Stage, TreeNode
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import ANY, RefUpdate, Stored
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.endpoint import SHARED, Progress, Source, Transferred, check_shared
 from themis_vcs.transfer.history import FROM, runs_behind
 from themis_vcs.transfer.intake import Intake
+from themis_vcs.transfer.kinds import check_ref
 
 _TOLD: Final = 1_000
 
@@ -87,7 +88,7 @@ class StoreEndpoint:
         """Return the moves of `runs/…` that come with moves of names, after a look at what these point to."""
         for update in updates:
             if update.new is not None:
-                self.repository.load(update.new, Tag if update.name.startswith("tags/") else Run)
+                check_ref(update.name, update.new, self.repository.read(update.new))
         moves: dict[str, RefUpdate] = {}
         for oid, run in self._new_runs(updates):
             stages = self._checked(oid, run)

@@ -100,6 +100,8 @@ class PackReader:
             raise
         except Corrupt as error:
             raise self._malformed(start, error.message, error.oid) from error
+        except FormatError as error:
+            raise FormatError(f"{self._source}: at byte {start:,}: {error.message}", hint=error.hint) from error
         if frame.oid in self._places:
             raise self._malformed(start, f"object {frame.oid.hex()} comes twice", frame.oid)
         self._admit(frame.oid, found, payload, start)
@@ -121,6 +123,8 @@ class PackReader:
         for reference in references(found):
             if reference not in self._places:
                 self.needs.setdefault(reference, oid)
+                if len(self.needs) > pack.MAX_NEEDS:
+                    raise self._malformed(start, f"more than {pack.MAX_NEEDS:,} objects are needed from elsewhere", oid)
         if oid in self.needs:
             raise self._malformed(
                 start, f"object {oid.hex()} comes after object {self.needs[oid].hex()}, which needs it"
@@ -136,7 +140,10 @@ class PackReader:
         payload = self._known(oid)
         if payload is None:
             raise self._malformed(start, f"dictionary {oid.hex()} is not here", oid)
-        self._use(oid, load(payload, Dictionary), payload, start)
+        found = load(payload)
+        if not isinstance(found, Dictionary):
+            raise self._malformed(start, f"object {oid.hex()}, used as a dictionary, is none", oid)
+        self._use(oid, found, payload, start)
 
     def _use(self, oid: Oid, dictionary: Dictionary, payload: bytes, start: int) -> None:
         if len(self._dictionaries) >= pack.MAX_DICTIONARIES:

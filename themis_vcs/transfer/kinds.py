@@ -1,0 +1,101 @@
+"""Whether objects that arrive refer to objects of the kinds that they must refer to (OBJ-15), and refs too.
+
+Not responsible for whether these objects are there at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from themis_vcs.errors import WrongKind
+from themis_vcs.model.objects import (
+    Kind,
+    Object,
+    Run,
+    Tag,
+    Value,
+    is_of,
+    kind_met,
+    kind_text,
+    kinds_referred,
+    load,
+    references,
+)
+from themis_vcs.model.oid import Oid
+from themis_vcs.store.backend import Stored
+
+REMEMBERED: Final = 250_000
+"""The kind of an object is remembered until at least so many others have been met; then it is read again."""
+_AT_ONCE: Final = 4_096
+
+Read = Callable[[Sequence[Oid]], Iterable[tuple[Oid, bytes]]]
+"""Gives the payloads of those of some objects that are to be had."""
+
+
+def check_ref(name: str, oid: Oid, payload: bytes) -> None:
+    """WrongKind if a ref cannot point to an object (WIRE-4)."""
+    wanted, met = Tag if name.startswith("tags/") else Run, kind_met(load(payload))
+    if met is not wanted:
+        raise WrongKind(kind_text(wanted), kind_text(met), oid=oid, user=f"ref {name}")
+
+
+class Kinds:
+    """The kinds of objects that arrive children first, and of those from before that they refer to, which are read.
+
+    Of an object that neither arrives nor can be read, nothing is said. Memory is bounded, but for one oid per object
+    between two calls of `settle`.
+    """
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+        self._met: dict[Oid, Kind] = {}
+        self._met_before: dict[Oid, Kind] = {}
+        self._outside: dict[Oid, Kind] = {}
+        self._open: dict[tuple[Oid, Kind], Oid] = {}
+
+    def add(self, item: Stored) -> Object:
+        """Note an object, and return it decoded. WrongKind."""
+        obj = load(item.payload) if item.object is None else item.object
+        oid = item.frame.oid
+        if type(obj) is Value:  # It refers to nothing, and most objects are values.
+            self._met[oid] = Value
+            return obj
+        for reference, wanted in zip(references(obj), kinds_referred(obj), strict=False):
+            if wanted is None:
+                break
+            met = self._met.get(reference)
+            if met is not wanted:
+                self._compare(reference, wanted, oid, met or self._known(reference))
+        self._met[oid] = kind_met(obj)
+        return obj
+
+    def settle(self) -> None:
+        """Find out what is open. WrongKind."""
+        self._look()
+        if len(self._met) >= REMEMBERED:
+            self._met_before, self._met = self._met, {}
+
+    def _known(self, oid: Oid) -> Kind | None:
+        return self._met_before.get(oid) or self._outside.get(oid)
+
+    def _compare(self, oid: Oid, wanted: Kind, user: Oid, met: Kind | None) -> None:
+        if met is None:
+            self._open[oid, wanted] = user
+            if len(self._open) >= _AT_ONCE:
+                self._look()
+        elif not is_of(met, wanted):
+            raise WrongKind(kind_text(wanted), kind_text(met), oid=oid, user=f"object {user.hex()}")
+
+    def _look(self) -> None:
+        uses, self._open = self._open, {}
+        if not uses:
+            return
+        if len(self._outside) >= REMEMBERED:
+            self._outside = {}
+        for oid, payload in self._read(list({oid for oid, _ in uses})):
+            self._outside[oid] = kind_met(load(payload))
+        for (oid, wanted), user in uses.items():
+            met = self._outside.get(oid)
+            if met is not None:
+                self._compare(oid, wanted, user, met)
