@@ -57,15 +57,19 @@ class Loop:
                 self._group(txn, records[start : start + MAX_OBJECTS])
 
     def copy_to(self, other: Loop) -> None:
-        """Copy all frames as they are, record by record, to a file without them."""
+        """Copy the frames that another file lacks, as they are, record by record."""
         with self.env.begin(buffers=True) as txn:
             places = sorted((bytes(place), bytes(oid)) for oid, place in txn.cursor(db=self.index))
             for start in range(0, len(places), MAX_OBJECTS):
                 with other.env.begin(write=True) as target:
-                    other._append(target, self._frames(txn, places[start : start + MAX_OBJECTS]))
+                    new = (each for each in places[start : start + MAX_OBJECTS] if not other._has(target, each[1]))
+                    other._append(target, self._frames(txn, new))
+
+    def _has(self, txn: lmdb.Transaction[bytes], oid: bytes) -> bool:
+        return txn.get(oid, db=self.index) is not None
 
     def _frames(
-        self, txn: lmdb.Transaction[memoryview], places: Sequence[tuple[bytes, bytes]]
+        self, txn: lmdb.Transaction[memoryview], places: Iterable[tuple[bytes, bytes]]
     ) -> Iterator[tuple[bytes, bytes]]:
         for place, oid in places:
             number, offset, length = _PLACE.unpack(place)

@@ -116,7 +116,7 @@ def test_a_redirect_is_told_of_and_not_followed() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (error("401 Unauthorized", "usage"), "setting `token`"),
+        (error("401 Unauthorized", "usage"), "token-env"),
         (error("403 Forbidden", "usage"), "scope write"),
         (error("413 Content Too Large", "usage"), "--max-pack"),
         (error("404 Not Found", "usage"), "URL of the remote"),
@@ -253,7 +253,7 @@ def test_over_tls_with_a_token(tmp_path: Path, here: Repository, scope: Any) -> 
         for wrong in (None, TOKEN):
             with pytest.raises(RemoteError) as caught:
                 ask(server.url, token=wrong, ca=made.ca)
-            assert "setting `token`" in str(caught.value.hint)
+            assert "token-env" in str(caught.value.hint)
         with pytest.raises(RemoteError, match="certificate is refused"):
             ask(server.url, token=token)
         with pytest.raises(RemoteError, match="broke off|no connection"):

@@ -8,9 +8,9 @@ values mean to an evaluation: the data of a `Value` is opaque here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice, repeat
+from itertools import islice
 from operator import lt
-from typing import Annotated, Any, Final, NamedTuple, TypeAlias, TypeVar, overload
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, overload
 
 import msgspec
 from msgspec import Meta, Struct
@@ -227,6 +227,7 @@ _NAMES: dict[type, str] = {cls: kind for kind, cls in KINDS.items()}
 _DECODERS = {cls: msgspec.msgpack.Decoder(cls) for cls in KINDS.values()}
 _TYPED: frozenset[type] = frozenset({TreeNode, Blob, Tag, Dictionary})
 _VALUE = codec.envelope("value")
+_STEP = codec.envelope("step")
 _ENVELOPES = {codec.envelope(kind): cls for kind, cls in KINDS.items()}
 
 
@@ -304,57 +305,9 @@ def references(obj: Object) -> Iterator[Oid]:
             yield obj.target
 
 
-class Subtree(NamedTuple):
-    """A node of a tree as the node above it states it."""
-
-    level: int
-    entries: int
-    last: str
-
-
-Kind: TypeAlias = type[Object] | Subtree
-
-
-def kinds_referred(obj: Object) -> Iterator[Kind | None]:
-    """Yield for each of the `references` what it has to be, None where that is free; perhaps more (OBJ-15)."""
-    match obj:
-        case Step():
-            yield from repeat(Value)
-        case TreeNode() if obj.level:
-            yield from map(Subtree, repeat(obj.level - 1), obj.counts, obj.keys)
-        case Stage():
-            for track in obj.tracks:
-                yield Value
-                yield from repeat(TreeNode, len(track.inputs) + 3)
-        case Run():
-            yield Snapshot
-            yield from repeat(Stage, len(obj.stages))
-            yield from repeat(Run)
-        case Snapshot():
-            yield from repeat(TreeNode)
-        case Blob():
-            yield from repeat(Blob)
-        case _:
-            yield from repeat(None)
-
-
-def kind_met(obj: Object) -> Kind:
-    """Return what an object is, to be compared with what others refer to it as."""
-    if isinstance(obj, TreeNode):
-        return Subtree(obj.level, sum(obj.counts) if obj.level else len(obj.keys), obj.keys[-1] if obj.keys else "")
-    return type(obj)
-
-
-def is_of(met: Kind, wanted: Kind) -> bool:
-    """Say whether what an object is satisfies who refers to it."""
-    return met == wanted or (wanted is TreeNode and isinstance(met, Subtree))
-
-
-def kind_text(kind: Kind) -> str:
-    """Return what messages call it."""
-    if isinstance(kind, Subtree):
-        return f"tree of level {kind.level} with {kind.entries:,} entries up to {kind.last[:60]!r}"
-    return _NAMES[kind]
+def is_step(payload: bytes) -> bool:
+    """Say whether a payload is that of a step, by its envelope."""
+    return payload.startswith(_STEP)
 
 
 def references_in(payload: bytes) -> list[Oid]:

@@ -15,7 +15,7 @@ from typing import Final
 import zstandard
 
 from themis_vcs.errors import Corrupt, ObjectNotFound
-from themis_vcs.model.oid import OID_BYTES, Oid
+from themis_vcs.model.oid import OID_BYTES, Oid, oid_of
 from themis_vcs.store import dictionaries, frames
 from themis_vcs.store.backend import Foreign, Record
 from themis_vcs.store.dictionaries import Samples, Trained
@@ -81,10 +81,9 @@ class Compressor:
         for frame, payload in foreign:
             number = known.get(payload)
             if number is None:
-                trained = dictionaries.received(payload or b"")
-                number = numbers.get(trained.frame.oid)
+                number = numbers.get(oid_of(payload or b""))
                 if number is None:
-                    new.append(trained)
+                    new.append(dictionaries.received(payload or b""))
                     number = -len(new)
                 known[payload] = number
             result.append(frame if frame.dictionary == number else frame._replace(dictionary=number))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from themis_vcs.model.derivation import key_of
-from themis_vcs.model.objects import Dictionary, Step
+from themis_vcs.model.objects import Dictionary, Object, Step, is_step, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Foreign, Stored
 from themis_vcs.store.group import MAX_BYTES, MAX_OBJECTS
@@ -31,8 +31,14 @@ class Intake:
         """How many objects were not here."""
 
     def add(self, item: Stored) -> None:
-        """Store an object with the next group. DecodingError if it is not canonical; WrongKind."""
-        obj = self._kinds.add(item)
+        """Store an object with the next group. DecodingError; WrongKind if it refers to what it cannot refer to.
+
+        What comes undecoded is from a store of ours, which has looked at its form and its references when it was made.
+        """
+        if item.object is not None:
+            obj: Object | None = self._kinds.add(item)
+        else:
+            obj = load(item.payload, Step) if is_step(item.payload) else None
         if isinstance(obj, Dictionary):
             return  # It enters the store with the first object that uses it.
         if isinstance(obj, Step) and obj.value is not None:

@@ -9,19 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from themis_vcs.errors import WrongKind
-from themis_vcs.model.objects import (
-    Kind,
-    Object,
-    Run,
-    Tag,
-    Value,
-    is_of,
-    kind_met,
-    kind_text,
-    kinds_referred,
-    load,
-    references,
-)
+from themis_vcs.model.kinds import Kind, is_of, kind_met, kind_text, kinds_referred
+from themis_vcs.model.objects import Object, Run, Tag, Value, load, references
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Stored
 
