@@ -36,7 +36,9 @@ EVERY = 64 << 10
 @pytest.fixture(autouse=True)
 def small_packs(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a push has several requests, and none of them is made twice by the client itself."""
-    monkeypatch.setattr(wireend, "packs", lambda *arguments, **options: packs(*arguments, limit=EVERY, **options))
+    monkeypatch.setattr(
+        wireend, "packs", lambda *arguments, **options: packs(*arguments, **{**options, "limit": EVERY})
+    )
     monkeypatch.setattr(client, "ATTEMPTS", 1)
 
 

@@ -11,6 +11,7 @@ from tests.support.canned_server import canned
 from themis_vcs.errors import FormatError, RemoteError, ThemisError, UsageError
 from themis_vcs.transfer.bucket.endpoint import BucketEndpoint
 from themis_vcs.transfer.bucket.opening import BucketOptions, open_bucket
+from themis_vcs.transfer.bucket.storage import _reason
 
 SECRET = "sekret-0123456789abcdef"
 
@@ -138,3 +139,9 @@ def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     with canned(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n") as metadata:
         nothing = {"metadata_endpoint": metadata.url.removesuffix("/v1")}
         refused(opener(seaweedfs().url, credentials=nothing, timeout=2.0)())
+
+
+def test_the_name_of_a_request_is_no_reason() -> None:
+    """A server names each request by random letters, and a prefix may be called anything."""
+    answer = "Object at location nightly-tls/root.json not found: <RequestId>aTLSb NoSuchBucket</RequestId> NoSuchKey"
+    assert _reason(FileNotFoundError(answer)) is None

@@ -27,6 +27,7 @@ PARTS_AT_ONCE: Final = 2
 _CHUNK: Final = 1 << 20
 
 _CREDENTIALS: Final = "see that the environment has the credentials, and that they may read and write this bucket"
+_NAMES: Final = re.compile(r"<(RequestId|HostId)>.*?</\1>", re.DOTALL)
 _REASONS: Final = (
     (re.compile(r"169\.254\.169\.254|metadata\.google\.internal"), "there are no credentials", _CREDENTIALS, True),
     (
@@ -37,7 +38,7 @@ _REASONS: Final = (
     ),
     (re.compile(r"status code: 40[13]|Unauthenticated|PermissionDenied"), "the server refuses", _CREDENTIALS, True),
     (
-        re.compile(r"certificate|InvalidContentType|CorruptMessage|tls", re.IGNORECASE),
+        re.compile(r"certificate|InvalidContentType|CorruptMessage|rustls|tls handshake", re.IGNORECASE),
         "no secure connection",
         "see that the endpoint speaks TLS with a certificate that this machine trusts",
         False,
@@ -174,7 +175,8 @@ class Bucket:
 
 
 def _reason(error: Exception) -> tuple[str, str, bool] | None:
-    text = str(error)
+    # A server that answers gives the request a name, in which there may be any word.
+    text = _NAMES.sub("", str(error))
     return next(((reason, hint, final) for pattern, reason, hint, final in _REASONS if pattern.search(text)), None)
 
 
