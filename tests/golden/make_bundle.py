@@ -1,4 +1,4 @@
-"""Writes `bundle-1.001` and `bundle-1.002` and, in `bundle-1.json`, what is in them: `python -m tests.golden.make_bundle`.
+"""Writes the parts of `bundle-1` and, in `bundle-1.json`, what is in them: `python -m tests.golden.make_bundle`.
 
 Only a new version of the format makes this necessary: what was once written must stay readable.
 """

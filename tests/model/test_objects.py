@@ -31,8 +31,6 @@ from themis_vcs.model.objects import (
     TreeNode,
     Value,
     dump,
-    is_of,
-    kind_met,
     kinds_referred,
     load,
     references,
@@ -323,16 +321,6 @@ def test_references_are_those_of_the_kind(obj: Object, expected: list[bytes]) ->
 def test_a_reference_is_to_an_object_of_one_kind(obj: Object, expected: list[Any]) -> None:
     """OBJ-15"""
     assert [kind for _, kind in zip(references(obj), kinds_referred(obj), strict=False)] == expected
-
-
-def test_a_tree_satisfies_who_states_it_and_who_wants_any() -> None:
-    """OBJ-15"""
-    met = kind_met(TreeNode(1, ["b", "d"], A + B, [2, 3]))
-    assert is_of(met, TreeNode)
-    assert is_of(met, Subtree(1, 5, "d"))
-    for other in (Subtree(0, 5, "d"), Subtree(1, 4, "d"), Subtree(1, 5, "e"), Value):
-        assert not is_of(met, other)
-    assert kind_met(TreeNode(0, ["b", "d"], A + B)) == Subtree(0, 2, "d")
 
 
 def oids_in(value: Any) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""A program that makes one attack that is after memory or time, within limits: python -m tests.support.heavy_attacks NAME
+"""A program that makes one attack that is after memory or time, within limits: python -m … NAME
 
 Prints why it was refused, or ends in the midst.
 """

@@ -335,25 +335,6 @@ def kinds_referred(obj: Object) -> Iterator[Kind | None]:
             yield from repeat(None)
 
 
-def kind_met(obj: Object) -> Kind:
-    """Return what an object is, to be compared with what others refer to it as."""
-    if isinstance(obj, TreeNode):
-        return Subtree(obj.level, sum(obj.counts) if obj.level else len(obj.keys), obj.keys[-1] if obj.keys else "")
-    return type(obj)
-
-
-def is_of(met: Kind, wanted: Kind) -> bool:
-    """Say whether what an object is satisfies who refers to it."""
-    return met == wanted or (wanted is TreeNode and isinstance(met, Subtree))
-
-
-def kind_text(kind: Kind) -> str:
-    """Return what messages call it."""
-    if isinstance(kind, Subtree):
-        return f"tree of level {kind.level} with {kind.entries:,} entries up to {kind.last[:60]!r}"
-    return _NAMES[kind]
-
-
 def references_in(payload: bytes) -> list[Oid]:
     """Return what an object refers to, by its payload, which is trusted to be canonical."""
     if payload.startswith(_VALUE):
