@@ -14,7 +14,6 @@ from tests.golden.reference import packed
 from tests.model.strategies import damaged, oids, values
 from themis_vcs.errors import DecodingError, EncodingError, FormatError, WrongKind
 from themis_vcs.model import codec, objects
-from themis_vcs.model.kinds import Subtree, is_of, kind_met, kinds_referred
 from themis_vcs.model.objects import (
     Blob,
     ComponentRef,
@@ -26,11 +25,13 @@ from themis_vcs.model.objects import (
     Stage,
     Step,
     StepError,
+    Subtree,
     Tag,
     Track,
     TreeNode,
     Value,
     dump,
+    kinds_referred,
     load,
     references,
 )
@@ -320,16 +321,6 @@ def test_references_are_those_of_the_kind(obj: Object, expected: list[bytes]) ->
 def test_a_reference_is_to_an_object_of_one_kind(obj: Object, expected: list[Any]) -> None:
     """OBJ-15"""
     assert [kind for _, kind in zip(references(obj), kinds_referred(obj), strict=False)] == expected
-
-
-def test_a_tree_satisfies_who_states_it_and_who_wants_any() -> None:
-    """OBJ-15"""
-    met = kind_met(TreeNode(1, ["b", "d"], A + B, [2, 3]))
-    assert is_of(met, TreeNode)
-    assert is_of(met, Subtree(1, 5, "d"))
-    for other in (Subtree(0, 5, "d"), Subtree(1, 4, "d"), Subtree(1, 5, "e"), Value):
-        assert not is_of(met, other)
-    assert kind_met(TreeNode(0, ["b", "d"], A + B)) == Subtree(0, 2, "d")
 
 
 def oids_in(value: Any) -> list[bytes]:

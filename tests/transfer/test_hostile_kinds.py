@@ -19,6 +19,7 @@ from themis_vcs.model.objects import (
     Snapshot,
     Stage,
     Step,
+    Subtree,
     Tag,
     Track,
     TreeNode,
@@ -27,6 +28,7 @@ from themis_vcs.model.objects import (
 from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.bundling import verify
+from themis_vcs.transfer.kinds import is_of, kind_met
 from themis_vcs.transfer.storeend import StoreEndpoint
 from themis_vcs.transfer.transfer import transfer
 
@@ -147,3 +149,13 @@ def test_a_ref_of_a_bundle_to_an_object_of_another_kind_is_refused(name: str, ta
                 transfer(there, StoreEndpoint(here), [RefUpdate(name, at)], message="fetch")
         assert at.hex() in caught.value.message
         assert list(here.refs()) == []
+
+
+def test_a_tree_satisfies_who_states_it_and_who_wants_any() -> None:
+    """OBJ-15"""
+    met = kind_met(TreeNode(1, ["b", "d"], oid(VALUE) * 2, [2, 3]))
+    assert is_of(met, TreeNode)
+    assert is_of(met, Subtree(1, 5, "d"))
+    for other in (Subtree(0, 5, "d"), Subtree(1, 4, "d"), Subtree(1, 5, "e"), Value):
+        assert not is_of(met, other)
+    assert kind_met(TreeNode(0, ["b", "d"], oid(VALUE) * 2)) == Subtree(0, 2, "d")

@@ -8,9 +8,9 @@ values mean to an evaluation: the data of a `Value` is opaque here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, repeat
 from operator import lt
-from typing import Annotated, Any, Final, TypeAlias, TypeVar, overload
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias, TypeVar, overload
 
 import msgspec
 from msgspec import Meta, Struct
@@ -269,10 +269,8 @@ def load(payload: bytes, expected: type[T] | None = None) -> Object:
         obj = _DECODERS[cls].decode(body)
     except (ValueError, RecursionError, OverflowError, MemoryError) as error:
         raise DecodingError(f"not a valid {_NAMES[cls]}: {error}") from error
-    if isinstance(obj, Value):  # as `dump` does it
-        codec.check_canonical({"type": obj.type, "data": obj.data}, body)
-    else:
-        codec.check_canonical(obj, body, typed=cls in _TYPED)
+    plain = {"type": obj.type, "data": obj.data} if isinstance(obj, Value) else obj  # as `dump` does it
+    codec.check_canonical(plain, body, typed=cls in _TYPED)
     return obj
 
 
@@ -303,6 +301,40 @@ def references(obj: Object) -> Iterator[Oid]:
             yield from obj.chunks
         case Tag():
             yield obj.target
+
+
+class Subtree(NamedTuple):
+    """A node of a tree as the node above it states it."""
+
+    level: int
+    entries: int
+    last: str
+
+
+Kind: TypeAlias = type[Object] | Subtree
+
+
+def kinds_referred(obj: Object) -> Iterator[Kind | None]:
+    """Yield for each of the `references` what it has to be, None where that is free; perhaps more (OBJ-15)."""
+    match obj:
+        case Step():
+            yield from repeat(Value)
+        case TreeNode() if obj.level:
+            yield from map(Subtree, repeat(obj.level - 1), obj.counts, obj.keys)
+        case Stage():
+            for track in obj.tracks:
+                yield Value
+                yield from repeat(TreeNode, len(track.inputs) + 3)
+        case Run():
+            yield Snapshot
+            yield from repeat(Stage, len(obj.stages))
+            yield from repeat(Run)
+        case Snapshot():
+            yield from repeat(TreeNode)
+        case Blob():
+            yield from repeat(Blob)
+        case _:
+            yield from repeat(None)
 
 
 def is_step(payload: bytes) -> bool:

@@ -6,6 +6,7 @@ This is what both sides know of the format, and the side that reads: a bundle is
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -286,12 +287,21 @@ def paths_of(path: Path) -> list[Path]:
     return found
 
 
+def open_file(path: Path) -> BinaryIO:
+    """Open a file of a bundle. OSError; StorageError for what is no file, without waiting for it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise StorageError(f"{path} is not a file")
+    return os.fdopen(descriptor, "rb")
+
+
 def open_bundle(path: Path) -> Bundle:
     """Open the bundle that a path means. StorageError, MalformedPack, FormatError."""
     files: list[BinaryIO] = []
     try:
         for each in paths_of(path):
-            files.append(each.open("rb"))
+            files.append(open_file(each))
         return Bundle(files, str(path))
     except OSError as error:
         _close(files)

@@ -9,8 +9,19 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from themis_vcs.errors import WrongKind
-from themis_vcs.model.kinds import Kind, is_of, kind_met, kind_text, kinds_referred
-from themis_vcs.model.objects import Object, Run, Tag, Value, load, references
+from themis_vcs.model.objects import (
+    KINDS,
+    Kind,
+    Object,
+    Run,
+    Subtree,
+    Tag,
+    TreeNode,
+    Value,
+    kinds_referred,
+    load,
+    references,
+)
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Stored
 
@@ -20,6 +31,25 @@ _AT_ONCE: Final = 4_096
 
 Read = Callable[[Sequence[Oid]], Iterable[tuple[Oid, bytes]]]
 """Gives the payloads of those of some objects that are to be had."""
+
+
+def kind_met(obj: Object) -> Kind:
+    """Return what an object is, to be compared with what others refer to it as."""
+    if isinstance(obj, TreeNode):
+        return Subtree(obj.level, sum(obj.counts) if obj.level else len(obj.keys), obj.keys[-1] if obj.keys else "")
+    return type(obj)
+
+
+def is_of(met: Kind, wanted: Kind) -> bool:
+    """Say whether what an object is satisfies who refers to it."""
+    return met == wanted or (wanted is TreeNode and isinstance(met, Subtree))
+
+
+def kind_text(kind: Kind) -> str:
+    """Return what messages call it."""
+    if isinstance(kind, Subtree):
+        return f"tree of level {kind.level} with {kind.entries:,} entries up to {kind.last[:60]!r}"
+    return next(name for name, each in KINDS.items() if each is kind)
 
 
 def check_ref(name: str, oid: Oid, payload: bytes) -> None:

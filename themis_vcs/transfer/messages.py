@@ -17,6 +17,8 @@ MAX_OIDS: Final = 8_192
 MAX_QUESTION: Final = 1 << 20
 MAX_ANSWER: Final = 16 << 20
 MAX_MESSAGE: Final = 1_000
+ANSWER_BYTES: Final = 16 << 20
+"""An answer to `objects` ends with the object with which the data of its objects become as much as this."""
 
 Hex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 Hexes = Annotated[list[Hex], Meta(max_length=MAX_OIDS)]
@@ -55,7 +57,7 @@ class Update(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(max_length=200)]
     new: Hex | None
-    expected: Annotated[str, Meta(pattern="^(any|[0-9a-f]{64})$")] | None
+    expected: Annotated[str, Meta(pattern="^(any|[0-9a-f]{64})$", max_length=64)] | None
 
 
 class Moves(Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,7 +139,13 @@ def failed(error: ThemisError) -> Failed:
 def raised(failure: Failure, name: str) -> ThemisError:
     """Return the error that is to be raised for one that happened at the other end, which `name` says."""
     if failure.code == RefConflict.code and failure.name is not None:
-        return RefConflict(failure.name, _oid(failure.expected), _oid(failure.actual))
-    if failure.code == FormatError.code:
-        return FormatError(f"{name}: {failure.message}", hint=failure.hint)
-    return RemoteError(f"{name}: {failure.message}", hint=failure.hint)
+        return RefConflict(_shown(failure.name), _oid(failure.expected), _oid(failure.actual))
+    kind = FormatError if failure.code == FormatError.code else RemoteError
+    return kind(f"{name}: {_shown(failure.message)}", hint=None if failure.hint is None else _shown(failure.hint))
+
+
+def _shown(text: str) -> str:
+    """Return what somebody else said, without what a terminal would obey, and not too long."""
+    return "".join(
+        each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text[:MAX_MESSAGE]
+    )

@@ -34,6 +34,8 @@ MAX_NEEDS: Final = 1 << 20
 """A pack of up to 32 MiB cannot need more: an oid takes 32 bytes, and does not compress."""
 MAX_DICTIONARIES: Final = 255
 MAX_DICTIONARY: Final = 1 << 20
+MAX_DICTIONARY_BYTES: Final = 32 << 20
+"""Of all dictionaries of a pack together: whoever reads it keeps them in memory."""
 _CLOSING_BYTES: Final = 1024
 _RATIO: Final = 1_024
 _RATIO_FROM: Final = 65_536
@@ -62,6 +64,7 @@ class PackWriter:
         self._places: dict[Oid, int] = {}
         self._dictionaries: dict[Oid, int] = {}
         self._dictionary_places: list[int] = []
+        self._dictionary_bytes = 0
         self._put(HEADER.pack(MAGIC, VERSION))
 
     @property
@@ -73,7 +76,11 @@ class PackWriter:
         """Say whether there is room for another object, with a dictionary before it."""
         objects = len(self._places) + 2
         ahead = frame.size + MAX_DICTIONARY + objects * ENTRY.size + MAX_DICTIONARIES * OFFSET.size + _CLOSING_BYTES
-        return objects <= MAX_OBJECTS and len(self._dictionaries) < MAX_DICTIONARIES and self._size + ahead <= MAX_BYTES
+        another = (
+            len(self._dictionaries) < MAX_DICTIONARIES
+            and self._dictionary_bytes + MAX_DICTIONARY <= MAX_DICTIONARY_BYTES
+        )
+        return objects <= MAX_OBJECTS and another and self._size + ahead <= MAX_BYTES
 
     def can_use(self, dictionary: Oid) -> bool:
         """Say whether frames may use a dictionary from here on."""
@@ -109,6 +116,7 @@ class PackWriter:
         self._places[frame.oid] = self._size
         if is_dictionary:
             self._enter(frame.oid)
+            self._dictionary_bytes += frame.raw_length
         self._put(frame._replace(dictionary=number).pack())
 
     def finish(self) -> Packed:

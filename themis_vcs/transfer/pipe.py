@@ -29,20 +29,24 @@ class Ended(Exception):
     """The other side said no more, where it had to."""
 
 
+class TooLong(DataError):
+    """A message that is longer than it may be: what follows it cannot be found."""
+
+
 class Question(Struct, frozen=True, forbid_unknown_fields=True):
     """The head of a question."""
 
     ask: str
 
 
-class Answer(Struct, frozen=True):
+class Answer(Struct, frozen=True, omit_defaults=True):
     """The head of an answer."""
 
     error: Failure | None = None
 
 
 class Part(io.RawIOBase):
-    """The chunks of a head or a body as a stream of at most `limit` bytes. Reading raises Ended and DataError."""
+    """The chunks of a head or a body as a stream of at most `limit` bytes. Reading raises Ended and TooLong."""
 
     def __init__(self, stream: BinaryIO, limit: int) -> None:
         super().__init__()
@@ -66,7 +70,7 @@ class Part(io.RawIOBase):
         self.ended = not self._left
         self._room -= self._left
         if self._left > CHUNK or self._room < 0:
-            raise DataError("a message is longer than it may be")
+            raise TooLong("a message is longer than it may be")
 
 
 def read(stream: BinaryIO, limit: int = MAX_ANSWER) -> bytes:
@@ -115,13 +119,13 @@ class Pipe:
 
     def ask(self, question: str, document: object | None, kind: type[T]) -> T:
         body = io.BytesIO(b"" if document is None else messages.encode(document))
-        return messages.decode(self._asked(question, body, MAX_ANSWER), kind)
+        return self._decoded(self._asked(question, body, MAX_ANSWER), kind)
 
     def fetch(self, question: str, document: object) -> BinaryIO:
         return io.BytesIO(self._asked(question, io.BytesIO(messages.encode(document)), MAX_BYTES))
 
     def send(self, question: str, data: BinaryIO, kind: type[T]) -> T:
-        return messages.decode(self._asked(question, data, MAX_ANSWER), kind)
+        return self._decoded(self._asked(question, data, MAX_ANSWER), kind)
 
     def close(self) -> None:
         for stream in (self._to, self._from):
@@ -139,13 +143,24 @@ class Pipe:
             write_document(self._to, Question(question))
             write(self._to, body)
             self._to.flush()
-            head = messages.decode(read(self._from), Answer)
+            head = self._decoded(read(self._from), Answer)
             answer = read(self._from, limit)
+        except DataError as error:
+            raise self._senseless(error) from error
         except (OSError, Ended) as error:
             raise self._broken() from error
         if head.error is not None:
             raise messages.raised(head.error, self.name)
         return answer
+
+    def _decoded(self, data: bytes, kind: type[T]) -> T:
+        try:
+            return messages.decode(data, kind)
+        except DataError as error:
+            raise self._senseless(error) from error
+
+    def _senseless(self, error: DataError) -> RemoteError:
+        return RemoteError(f"{self.name} did not answer sensibly: {error.message}")
 
     def _greet(self) -> None:
         try:

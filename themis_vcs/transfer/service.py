@@ -11,15 +11,13 @@ from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Stored
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import messages
-from themis_vcs.transfer.messages import Counts, Moves, Oids, Refs, Wanted
+from themis_vcs.transfer.messages import ANSWER_BYTES, Counts, Moves, Oids, Refs, Wanted
 from themis_vcs.transfer.pack import MAX_BYTES
 from themis_vcs.transfer.receive import receive
 from themis_vcs.transfer.send import packs
 from themis_vcs.transfer.storeend import StoreEndpoint
 from themis_vcs.transfer.walk import Walk
 
-ANSWER_BYTES: Final = 16 << 20
-"""An answer to `objects` ends with the object with which the data of its objects become as much as this."""
 _SHORT: Final = 1 << 16
 
 

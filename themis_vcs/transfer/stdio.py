@@ -51,6 +51,8 @@ def _answered(service: Service, question: str, body: BinaryIO) -> tuple[pipe.Ans
             shutil.copyfileobj(body, file)
             file.seek(0)
             return pipe.Answer(), ANSWERS[question](service, file)
+    except pipe.TooLong:
+        raise
     except ThemisError as error:
         return pipe.Answer(messages.failed(error).error), None
 

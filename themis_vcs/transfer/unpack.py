@@ -44,6 +44,7 @@ class PackReader:
         self._dictionary_places: list[int] = []
         self._dictionary_oids: list[Oid] = []
         self._payloads: dict[Oid, bytes] = {}
+        self._dictionary_bytes = 0
         self.carried = 0
         self.needs: dict[Oid, Oid] = {}
         self.hash = b""
@@ -150,6 +151,9 @@ class PackReader:
             raise self._malformed(start, f"more than {pack.MAX_DICTIONARIES} dictionaries", oid)
         if len(dictionary.data) > pack.MAX_DICTIONARY:
             raise self._malformed(start, f"a dictionary of {len(dictionary.data):,} bytes", oid)
+        self._dictionary_bytes += len(dictionary.data)
+        if self._dictionary_bytes > pack.MAX_DICTIONARY_BYTES:
+            raise self._malformed(start, f"more than {pack.MAX_DICTIONARY_BYTES:,} bytes of dictionaries", oid)
         self._dictionaries.append(readable(dictionary))
         self._dictionary_places.append(start)
         self._dictionary_oids.append(oid)

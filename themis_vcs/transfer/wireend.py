@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO, Protocol, TypeVar
+from typing import BinaryIO, Final, Protocol, TypeVar
 
-from themis_vcs.errors import FormatError, RemoteError
+from themis_vcs.errors import FormatError, RemoteError, UsageError
 from themis_vcs.model.objects import Dictionary
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate, Stored
 from themis_vcs.transfer import messages
 from themis_vcs.transfer.endpoint import SHARED, Progress, Source, Transferred, check_shared
-from themis_vcs.transfer.messages import Counts, Oids, Refs, Wanted
+from themis_vcs.transfer.messages import ANSWER_BYTES, Counts, Oids, Refs, Wanted
 from themis_vcs.transfer.send import PACK_BYTES, packs
 from themis_vcs.transfer.unpack import PackReader
 
+MAX_DICTIONARIES: Final = 64 << 20
+"""In bytes, of all that one conversation may bring."""
 T = TypeVar("T")
 
 
@@ -52,7 +54,12 @@ class WireEndpoint:
             raise FormatError(
                 f"{self.name} speaks version {answer.format} of the wire", hint="install a newer themis-vcs"
             )
-        return {name: bytes.fromhex(oid) for name, oid in answer.refs.items() if name.startswith(SHARED)}
+        found = {name: bytes.fromhex(oid) for name, oid in answer.refs.items() if name.startswith(SHARED)}
+        try:
+            check_shared([RefUpdate(name, None) for name in found])
+        except UsageError as error:
+            raise RemoteError(f"{self.name} has a ref that cannot be one: {error.message}") from error
+        return found
 
     def missing(self, oids: Sequence[Oid]) -> list[Oid]:
         asked = list(dict.fromkeys(oids))
@@ -96,11 +103,19 @@ class WireEndpoint:
     def _received(self, oids: list[Oid]) -> list[Stored]:
         asked = Wanted(messages.to_hex(oids), messages.to_hex(list(self._dictionaries)))
         reader = PackReader(self._wire.fetch("objects", asked), f"{self.name}, answer", self._dictionaries.get)
-        items = list(reader)
-        reader.expect_end()
-        for item in items:
+        items: list[Stored] = []
+        size = 0
+        for item in reader:
             if isinstance(item.object, Dictionary):
                 self._dictionaries[item.frame.oid] = item.payload
+            elif size >= ANSWER_BYTES:
+                raise RemoteError(f"{self.name} answers with more objects than fit in an answer")
+            else:
+                items.append(item)
+                size += len(item.payload)
+        reader.expect_end()
+        if sum(map(len, self._dictionaries.values())) > MAX_DICTIONARIES:
+            raise RemoteError(f"{self.name} has over {MAX_DICTIONARIES:,} bytes of dictionaries")
         return items
 
     def _knows(self, dictionary: Oid) -> bool:

@@ -254,7 +254,7 @@ def unbundle(
 @contextmanager
 def _opened(file: Path, *, alone: bool) -> Iterator[tuple[Bundle | None, Any]]:
     """The bundle at a path or on stdin; if `alone`, one part of it instead."""
-    from themis_vcs.transfer.bundle import Bundle, Part, open_bundle
+    from themis_vcs.transfer.bundle import Bundle, Part, open_bundle, open_file
 
     if str(file) == "-":
         with tempfile.TemporaryFile() as spool:
@@ -263,7 +263,7 @@ def _opened(file: Path, *, alone: bool) -> Iterator[tuple[Bundle | None, Any]]:
         return
     try:
         if alone:
-            with file.open("rb") as single:
+            with open_file(file) as single:
                 yield None, Part(single, str(file))
             return
     except OSError as error:
