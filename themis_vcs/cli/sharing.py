@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import click
@@ -74,6 +75,19 @@ class Meter:
             self._live.clear()
 
 
+@contextmanager
+def reached(session: Session, given: str | None) -> Iterator[tuple[Remote, Endpoint]]:
+    """The remote that a name or an address means, and a connection to it."""
+    from themis_vcs.transfer.remotes import connect, find
+
+    remote = find(session.settings().remotes(), given)
+    endpoint = connect(remote, session.directory())
+    try:
+        yield remote, endpoint
+    finally:
+        endpoint.close()
+
+
 class Options(NamedTuple):
     """What `transfer_options` gives."""
 
@@ -90,15 +104,8 @@ def share(session: Session, given: str | None, options: Options, verbs: tuple[st
 
     `verbs` are as in ("to", "sending", "sent").
     """
-    from themis_vcs.transfer.remotes import connect, find
-
-    remote = find(session.settings().remotes(), given)
-    with session.writing() as repository:
-        endpoint = connect(remote, session.directory())
-        try:
-            carry_out(session.output, repository, remote, endpoint, options, verbs, body)
-        finally:
-            endpoint.close()
+    with reached(session, given) as (remote, endpoint), session.writing() as repository:
+        carry_out(session.output, repository, remote, endpoint, options, verbs, body)
 
 
 def carry_out(

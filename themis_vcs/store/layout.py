@@ -147,10 +147,19 @@ def _alone(directory: Path) -> Iterator[None]:
 
 def write_format(directory: Path) -> None:
     """Write the `format` file of a store, which makes it one."""
-    parts = directory / f".format-{os.urandom(8).hex()}"
-    _write(parts, b"themis-store %d\n" % VERSION)
-    parts.rename(directory / "format")
-    sync(directory)
+    replace(directory / "format", b"themis-store %d\n" % VERSION)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file of a store for its owner alone, durably, in place of the one that is there; all of it or nothing."""
+    parts = path.with_name(f".{path.name}-{os.urandom(8).hex()}")
+    try:
+        _write(parts, content)
+        parts.rename(path)
+    except OSError:
+        parts.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
 
 
 # shutil and tempfile take a tenth of the time in which a command begins, and this is all that is needed of them.

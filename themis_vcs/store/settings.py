@@ -5,7 +5,6 @@ Credentials are not in it, only where to find them. Not responsible for experime
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from themis_vcs.errors import ConfigurationError, StorageError, UsageError
 from themis_vcs.model import refname
-from themis_vcs.store.layout import Layout
+from themis_vcs.store.layout import Layout, replace
 
 if TYPE_CHECKING:
     import tomlkit
@@ -118,17 +117,20 @@ class Settings:
             raise UsageError(f"remote {name} exists", hint=f"`themis config remote.{name}.url URL` changes its address")
         self.set({f"remote.{name}.{key}": value for key, value in values.items()})
 
-    def rename_remote(self, old: str, new: str | None) -> None:
-        """Give a remote another name; None takes it away."""
-        if new is not None:
-            check_remote(new)
-            if new in self.remotes():
-                raise UsageError(f"remote {new} exists")
+    def remove_remote(self, name: str) -> None:
+        """Take a remote away, which is there."""
+        document = self._document()
+        document["remote"].pop(name)
+        self._write(document)
+
+    def rename_remote(self, old: str, new: str) -> None:
+        """Give a remote, which is there, another name. UsageError if that is taken."""
+        check_remote(new)
+        if new in self.remotes():
+            raise UsageError(f"remote {new} exists")
         document = self._document()
         remotes = document["remote"]
-        settings = remotes.pop(old)
-        if new is not None:
-            remotes[new] = settings
+        remotes[new] = remotes.pop(old)
         self._write(document)
 
     @staticmethod
@@ -144,17 +146,9 @@ class Settings:
     def _write(self, document: tomlkit.TOMLDocument) -> None:
         import tomlkit  # noqa: PLC0415
 
-        text = tomlkit.dumps(document)
-        parts = self.file.with_name(f".config-{os.urandom(8).hex()}")
         try:
-            handle = os.open(parts, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(handle, "w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            parts.rename(self.file)
+            replace(self.file, tomlkit.dumps(document).encode())
         except OSError as error:
-            parts.unlink(missing_ok=True)
             raise StorageError(f"cannot write {self.file}: {error.strerror}") from error
         self._data = document.unwrap()
 

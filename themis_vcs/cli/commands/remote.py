@@ -11,6 +11,7 @@ from themis_vcs.cli.failure import FINDINGS, OK
 from themis_vcs.cli.options import json_option
 from themis_vcs.cli.output import bold, dim
 from themis_vcs.cli.session import Session
+from themis_vcs.cli.sharing import reached
 from themis_vcs.cli.wording import count
 from themis_vcs.errors import NotFound
 
@@ -93,15 +94,10 @@ def list_(session: Session, as_json: bool) -> None:
 @click.pass_obj
 def show(session: Session, name: str, as_json: bool) -> None:
     """Ask the remote NAME, or the store at an address, for its names, and say how far each is from the name here."""
-    from themis_vcs.transfer.remotes import connect, find
     from themis_vcs.transfer.sharing import compared
 
-    remote = find(session.settings().remotes(), name)
-    endpoint = connect(remote, session.directory())
-    try:
+    with reached(session, name) as (remote, endpoint):
         refs = endpoint.refs()
-    finally:
-        endpoint.close()
     with session.reading() as repository:
         rows = compared(repository, refs)
     if as_json:
@@ -138,7 +134,7 @@ def remove(session: Session, name: str) -> None:
     with session.writing() as repository:
         gone = [RefUpdate(ref, None) for ref, _ in repository.refs(f"remotes/{name}/")]
         repository.commit(gone, message=f"remove remote {name}")
-    settings.rename_remote(name, None)
+    settings.remove_remote(name)
 
 
 @command.command(
@@ -179,15 +175,10 @@ def probe(session: Session, name: str, as_json: bool) -> int:
     A bucket is tried: whether it compares before it writes, without which two who push at once lose runs. If it does
     not, the exit status is 3.
     """
-    from themis_vcs.transfer.remotes import connect, find
     from themis_vcs.transfer.remotes import probe as tried
 
-    remote = find(session.settings().remotes(), name)
-    endpoint = connect(remote, session.directory())
-    try:
+    with reached(session, name) as (remote, endpoint):
         found = tried(remote, endpoint)
-    finally:
-        endpoint.close()
     if as_json:
         session.output.json(found)
     else:
@@ -209,14 +200,10 @@ def compact(session: Session, name: str, as_json: bool) -> None:
     requests. What is not needed any more stays until `themis remote gc`. Others may push meanwhile.
     """
     from themis_vcs.transfer.bucket import upkeep
-    from themis_vcs.transfer.remotes import bucket_of, connect, find
+    from themis_vcs.transfer.remotes import bucket_of
 
-    remote = find(session.settings().remotes(), name)
-    endpoint = connect(remote, session.directory())
-    try:
+    with reached(session, name) as (remote, endpoint):
         done = upkeep.compact(bucket_of(remote, endpoint))
-    finally:
-        endpoint.close()
     if as_json:
         session.output.json({"before": done.before, "after": done.after})
     elif done.before:
@@ -246,14 +233,10 @@ def compact(session: Session, name: str, as_json: bool) -> None:
 def gc(session: Session, name: str, grace: float, dry_run: bool, as_json: bool) -> None:
     """Delete the packs of the bucket NAME that interrupted pushes and `compact` have left behind."""
     from themis_vcs.transfer.bucket import upkeep
-    from themis_vcs.transfer.remotes import bucket_of, connect, find
+    from themis_vcs.transfer.remotes import bucket_of
 
-    remote = find(session.settings().remotes(), name)
-    endpoint = connect(remote, session.directory())
-    try:
+    with reached(session, name) as (remote, endpoint):
         deleted = upkeep.gc(bucket_of(remote, endpoint), grace_seconds=grace * 3600, dry_run=dry_run)
-    finally:
-        endpoint.close()
     if as_json:
         session.output.json({"deleted": deleted, "dry_run": dry_run})
         return
