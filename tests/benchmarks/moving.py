@@ -35,9 +35,9 @@ from themis_vcs.transfer.address import parse
 from themis_vcs.transfer.endpoint import Endpoint, Transferred
 from themis_vcs.transfer.http.client import open_http
 from themis_vcs.transfer.pipe import Pipe
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking, transfer
-from themis_vcs.transfer.wireend import WireEndpoint
+from themis_vcs.transfer.wire_endpoint import WireEndpoint
 
 _NAME = "names/main"
 _CHANGED = 100

@@ -16,9 +16,9 @@ from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.http.client import open_http
 from themis_vcs.transfer.pipe import Pipe
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import transfer
-from themis_vcs.transfer.wireend import WireEndpoint
+from themis_vcs.transfer.wire_endpoint import WireEndpoint
 
 
 @pytest.fixture

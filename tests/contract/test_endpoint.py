@@ -16,7 +16,7 @@ from themis_vcs.model.oid import oid_of
 from themis_vcs.store.backend import ANY, RefUpdate
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.endpoint import Endpoint, Transferred
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking, transfer
 
 

@@ -21,7 +21,7 @@ from tests.support.pushing import outcome, problems, push
 from tests.support.stores import Stored, store_run
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.bucket import endpoint
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking
 
 ONWARDS = "all requests are lost from here on"

@@ -22,9 +22,9 @@ from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.endpoint import Endpoint
 from themis_vcs.transfer.pipe import Pipe
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking, transfer
-from themis_vcs.transfer.wireend import WireEndpoint
+from themis_vcs.transfer.wire_endpoint import WireEndpoint
 
 CASES = 900
 PACK = 48 << 10
@@ -42,7 +42,7 @@ class Counted(Pipe):
     def __init__(self, command: list[str], name: str) -> None:
         self.ends: dict[str, list[int]] = {"up": [0], "down": [0]}
         super().__init__(command, name)
-        self._to, self._from = Counter(self._to, self.ends["up"]), Counter(self._from, self.ends["down"])  # type: ignore[assignment]
+        self._to, self._from = Counter(self._to, self.ends["up"]), Counter(self._from, self.ends["down"])
 
 
 class Counter:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,12 @@ from themis_vcs.errors import RemoteError
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
-from themis_vcs.transfer import wireend
+from themis_vcs.transfer import wire_endpoint
 from themis_vcs.transfer.endpoint import Transferred
 from themis_vcs.transfer.http import client
 from themis_vcs.transfer.http.client import HttpWire, open_http
 from themis_vcs.transfer.send import packs
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import transfer
 
 CASES = 2_000 if FULL else 1_000
@@ -37,7 +38,7 @@ EVERY = 64 << 10
 def small_packs(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a push has several requests, and none of them is made twice by the client itself."""
     monkeypatch.setattr(
-        wireend, "packs", lambda *arguments, **options: packs(*arguments, **{**options, "limit": EVERY})
+        wire_endpoint, "packs", lambda *arguments, **options: packs(*arguments, **{**options, "limit": EVERY})
     )
     monkeypatch.setattr(client, "ATTEMPTS", 1)
 
@@ -149,8 +150,8 @@ def test_a_push_that_is_cut_at_every_request(
             with pytest.raises(RemoteError):
                 push(*source, server.url)
             lost = -1
-            again = lambda there, url=server.url: push(*source, url)  # noqa: E731
-            tally.add(f"{question} {number}", problems(directory, source[1], again), question)
+            again = partial(push, *source, server.url)
+            tally.add(f"{question} {number}", problems(directory, source[1], lambda _, again=again: again()), question)
         asked[:] = everything
     text = tally.report()
     assert tally.failures == [], text
@@ -174,8 +175,8 @@ def test_a_fetch_that_is_cut_anywhere(source: tuple[Repository, Oid], tmp_path: 
                 pytest.raises(RemoteError),
             ):
                 fetch(mine, run, between.url)
-            again = lambda mine: fetch(mine, run, server.url)  # noqa: E731
-            tally.add(f"{way} at {at:,}", problems(directory, run, again), way)
+            found = problems(directory, run, lambda mine: fetch(mine, run, server.url))
+            tally.add(f"{way} at {at:,}", found, way)
     text = tally.report()
     assert tally.failures == [], text
 

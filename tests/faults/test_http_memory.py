@@ -16,7 +16,7 @@ from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.http.client import open_http
 from themis_vcs.transfer.http.routes import PACK
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import transfer
 
 ALLOWED = 200 << 20

@@ -20,7 +20,7 @@ from tests.support.killing import FULL, Tally
 from tests.support.stores import store_run
 from themis_vcs.store.fsck import fsck
 from themis_vcs.store.repository import Repository
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking
 
 CASES = 6_000 if FULL else 2_500

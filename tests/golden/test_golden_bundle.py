@@ -9,7 +9,7 @@ from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.bundle import Bundle, open_bundle
 from themis_vcs.transfer.bundling import PartWriter, verify
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import transfer
 
 EXPECTED = json.loads(CONTENTS.read_text())
@@ -41,6 +41,6 @@ def rewritten(bundle: Bundle, number: int) -> bytes:
     sink = io.BytesIO()
     writer = PartWriter(sink, part.head)
     for place, (_, size) in enumerate(part.places):
-        writer.add(part.slice(place), size)  # type: ignore[arg-type]
+        writer.add(part.slice(place), size)
     writer.finish(last=part.last)
     return sink.getvalue()

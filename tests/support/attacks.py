@@ -16,7 +16,7 @@ from themis_vcs.store.frames import ZSTD, Frame, raw
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.bundling import verify
 from themis_vcs.transfer.receive import receive
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import transfer
 
 MAGIC = b"\x28\xb5\x2f\xfd"

@@ -17,7 +17,7 @@ from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import bundle
 from themis_vcs.transfer.bundle import Bundle, Head
 from themis_vcs.transfer.send import packs
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking
 
 

@@ -19,8 +19,8 @@ from themis_vcs.transfer.endpoint import Endpoint
 from themis_vcs.transfer.http.client import open_http
 from themis_vcs.transfer.pipe import Pipe
 from themis_vcs.transfer.remotes import Remote, connect
-from themis_vcs.transfer.storeend import StoreEndpoint
-from themis_vcs.transfer.wireend import WireEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
+from themis_vcs.transfer.wire_endpoint import WireEndpoint
 
 Opened = Callable[[], Endpoint]
 

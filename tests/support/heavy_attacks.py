@@ -24,9 +24,9 @@ from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.frames import Frame, compress
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.receive import receive
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import transfer
-from themis_vcs.transfer.wireend import WireEndpoint
+from themis_vcs.transfer.wire_endpoint import WireEndpoint
 
 
 class Said(NamedTuple):
@@ -39,10 +39,10 @@ class Said(NamedTuple):
         return io.BytesIO(self.pack)
 
     def ask(self, question: str, document: object | None, kind: type[Any]) -> Any:
-        raise NotImplementedError
+        raise AssertionError("a fetch of objects asks for nothing else")
 
     def send(self, question: str, data: object, kind: type[Any]) -> Any:
-        raise NotImplementedError
+        raise AssertionError("a fetch sends nothing")
 
     def close(self) -> None:
         pass

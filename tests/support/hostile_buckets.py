@@ -30,7 +30,7 @@ from themis_vcs.transfer.bucket.endpoint import BucketEndpoint
 from themis_vcs.transfer.bucket.index import index_hash
 from themis_vcs.transfer.bucket.root import MAX_BYTES, PackEntry, Root, parse
 from themis_vcs.transfer.bucket.storage import Bucket
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import transfer
 
 REF = "names/demo"

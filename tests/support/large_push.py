@@ -13,7 +13,7 @@ from themis_vcs.model.oid import oid_of
 from themis_vcs.store.backend import Stored
 from themis_vcs.store.frames import raw
 from themis_vcs.store.repository import Repository
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 
 SIZE = 1 << 20
 

@@ -10,7 +10,7 @@ from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.bucket.endpoint import BucketEndpoint
 from themis_vcs.transfer.endpoint import Transferred
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import transfer
 
 REF = "names/demo"

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from obstore.store import MemoryStore
 
 from tests.support.pushing import push
 from tests.support.stores import store_run
 from themis_vcs.errors import MissingReference
-from themis_vcs.store.backend import RefUpdate
+from themis_vcs.store.backend import RefUpdate, Stored
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.bucket import endpoint
 from themis_vcs.transfer.bucket.endpoint import BucketEndpoint
 from themis_vcs.transfer.bucket.storage import Bucket
 from themis_vcs.transfer.endpoint import Transferred
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def test_an_interrupted_push_leaves_no_file_open(there: BucketEndpoint) -> None:
         end = StoreEndpoint(source)
         run = store_run(source, 30).run
 
-        def failing():  # type: ignore[no-untyped-def]
+        def failing() -> Iterator[Stored]:
             yield from end.objects([run])
             raise KeyError
 

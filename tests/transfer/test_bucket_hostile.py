@@ -24,7 +24,7 @@ from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import pack
 from themis_vcs.transfer.bucket.endpoint import BucketEndpoint
 from themis_vcs.transfer.bucket.root import MAX_BYTES
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import transfer
 
 SOUND = sound()

@@ -22,7 +22,7 @@ from themis_vcs.transfer.bucket.index import pack_key
 from themis_vcs.transfer.bucket.probe import probe
 from themis_vcs.transfer.bucket.root import PackEntry
 from themis_vcs.transfer.bucket.upkeep import compact, gc
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import transfer
 from themis_vcs.transfer.unpack import PackReader
 

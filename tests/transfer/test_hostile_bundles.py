@@ -22,7 +22,7 @@ from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import bundle, pack
 from themis_vcs.transfer.bundling import verify
 from themis_vcs.transfer.receive import receive
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import transfer
 
 FALSE = (2**31, 2**63, 2**64 - 1)

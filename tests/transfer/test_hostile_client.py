@@ -37,7 +37,7 @@ def run(store: Repository) -> Stored:
 
 def sent(data: bytes) -> bytes:
     sink = io.BytesIO()
-    pipe.write(sink, io.BytesIO(data))  # type: ignore[arg-type]
+    pipe.write(sink, io.BytesIO(data))
     return sink.getvalue()
 
 

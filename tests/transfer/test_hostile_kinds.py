@@ -29,7 +29,7 @@ from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.bundling import verify
 from themis_vcs.transfer.kinds import is_of, kind_met
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import transfer
 
 VALUE = Value("parsed", 1)

@@ -19,9 +19,9 @@ from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import pipe
 from themis_vcs.transfer.messages import MAX_OIDS
 from themis_vcs.transfer.pipe import GREETING, Pipe
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import transfer
-from themis_vcs.transfer.wireend import WireEndpoint
+from themis_vcs.transfer.wire_endpoint import WireEndpoint
 
 MIB = 1 << 20
 OTHER = Value("parsed", "other")
@@ -30,7 +30,7 @@ TAG = Tag("v1", oid(OTHER), "", 0, "somebody")
 
 def sent(data: bytes) -> bytes:
     sink = io.BytesIO()
-    pipe.write(sink, io.BytesIO(data))  # type: ignore[arg-type]
+    pipe.write(sink, io.BytesIO(data))
     return sink.getvalue()
 
 

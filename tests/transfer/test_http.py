@@ -86,7 +86,10 @@ def test_the_description_has_every_route(server: Serving) -> None:
 
 def test_errors_are_documents_with_a_status(server: Serving, filled: tuple[Path, Stored]) -> None:
     run, stage = filled[1].run.hex(), filled[1].stage.hex()
-    moves = lambda **move: {"updates": [{"name": "names/demo", "new": run, "expected": None, **move}]}  # noqa: E731
+
+    def moves(**move: object) -> dict[str, object]:
+        return {"updates": [{"name": "names/demo", "new": run, "expected": None, **move}]}
+
     for expected, path, document in [
         ((404, "object-not-found"), "/v1/objects", {"oids": ["ab" * 32]}),
         ((400, "data"), "/v1/objects", {"oids": []}),

@@ -22,7 +22,7 @@ from themis_vcs.transfer.http import client
 from themis_vcs.transfer.http.client import HttpWire, open_http
 from themis_vcs.transfer.http.routes import PACK
 from themis_vcs.transfer.messages import Counts, Refs, Wanted
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking, transfer
 
 TOKEN = "themis_" + "5" * 64

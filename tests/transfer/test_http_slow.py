@@ -23,7 +23,7 @@ from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.http.client import open_http
 from themis_vcs.transfer.http.routes import JSON, PACK
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import transfer
 
 SHORT = {"head": 1.5, "idle": 1.5, "stall": 1.5, "total": 20.0}

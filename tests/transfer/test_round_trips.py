@@ -13,9 +13,9 @@ from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import messages
 from themis_vcs.transfer.service import ANSWERS, Service
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import transfer
-from themis_vcs.transfer.wireend import WireEndpoint
+from themis_vcs.transfer.wire_endpoint import WireEndpoint
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class Loop:
         return self.send(question, io.BytesIO(messages.encode(document)), kind)
 
     def fetch(self, question: str, document: object) -> BinaryIO:
-        return self._answer(question, io.BytesIO(messages.encode(document)))  # type: ignore[return-value]
+        return self._answer(question, io.BytesIO(messages.encode(document)))
 
     def send(self, question: str, data: BinaryIO, kind: type[T]) -> T:
         return messages.decode(messages.encode(self._answer(question, data)), kind)

@@ -24,7 +24,7 @@ from themis_vcs.transfer.endpoint import Transferred
 from themis_vcs.transfer.pack import PackWriter
 from themis_vcs.transfer.receive import receive
 from themis_vcs.transfer.send import packs
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking
 from themis_vcs.transfer.transfer import transfer as between
 

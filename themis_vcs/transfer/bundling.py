@@ -19,9 +19,10 @@ from themis_vcs.transfer import bundle
 from themis_vcs.transfer.bundle import LENGTH, MAX_PARTS, PACK, Bundle, Head, Part, part_path
 from themis_vcs.transfer.endpoint import Progress, Transferred
 from themis_vcs.transfer.kinds import Kinds, Read, check_ref
+from themis_vcs.transfer.pack import Readable
 from themis_vcs.transfer.packfile import PackFile
 from themis_vcs.transfer.send import packs
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking
 from themis_vcs.transfer.unpack import PackReader
 
@@ -76,7 +77,7 @@ class PartWriter:
         """The number of packs so far."""
         return len(self._places)
 
-    def add(self, source: BinaryIO, size: int) -> None:
+    def add(self, source: Readable, size: int) -> None:
         """Write a pack of so many bytes."""
         self._places.append(self.size)
         self._put(PACK + LENGTH.pack(size))
@@ -221,7 +222,7 @@ def _read(part: Part, number: int, read: Read = lambda oids: ()) -> PackReader:
 
     `read` gives those that are not in the pack.
     """
-    reader = PackReader(part.slice(number), f"{part.source}, pack {number + 1}")  # type: ignore[arg-type]
+    reader = PackReader(part.slice(number), f"{part.source}, pack {number + 1}")
     kinds = Kinds(read)
     for item in reader:
         kinds.add(item)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from blake3 import blake3
 
@@ -39,6 +39,12 @@ MAX_DICTIONARY_BYTES: Final = 32 << 20
 _CLOSING_BYTES: Final = 1024
 _RATIO: Final = 1_024
 _RATIO_FROM: Final = 65_536
+
+
+class Readable(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 class Packed(NamedTuple):

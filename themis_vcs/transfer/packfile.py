@@ -21,12 +21,10 @@ from themis_vcs.transfer import pack
 _TAIL = pack.TRAILER.size + pack.HASH_BYTES
 
 
-class Seekable(Protocol):
-    """What a pack is read from."""
+class Seekable(pack.Readable, Protocol):
+    """What a pack is read from here and there."""
 
     def seek(self, offset: int, whence: int = ..., /) -> int: ...
-
-    def read(self, size: int, /) -> bytes: ...
 
 
 class PackFile:

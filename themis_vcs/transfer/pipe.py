@@ -15,7 +15,7 @@ from msgspec import Struct
 from themis_vcs.errors import DataError, FormatError, RemoteError
 from themis_vcs.transfer import messages
 from themis_vcs.transfer.messages import MAX_ANSWER, Failure
-from themis_vcs.transfer.pack import MAX_BYTES
+from themis_vcs.transfer.pack import MAX_BYTES, Readable
 
 GREETING: Final = b"themis-wire 1\n"
 CHUNK: Final = 1 << 20
@@ -78,7 +78,7 @@ def read(stream: BinaryIO, limit: int = MAX_ANSWER) -> bytes:
     return Part(stream, limit).readall() or b""
 
 
-def write(stream: BinaryIO, data: BinaryIO) -> None:
+def write(stream: BinaryIO, data: Readable) -> None:
     """Send a head or a body."""
     while chunk := data.read(CHUNK):
         stream.write(_LENGTH.pack(len(chunk)) + chunk)

@@ -5,11 +5,12 @@ Memory is bounded by the bytes of a pack and by its largest object.
 
 from __future__ import annotations
 
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from themis_vcs.errors import MissingReference
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.intake import Intake
+from themis_vcs.transfer.pack import Readable
 from themis_vcs.transfer.unpack import PackReader
 
 
@@ -22,7 +23,7 @@ class Arrival(NamedTuple):
     hash: bytes
 
 
-def receive(stream: BinaryIO, target: Repository, source: str = "pack", *, alone: bool = False) -> Arrival:
+def receive(stream: Readable, target: Repository, source: str = "pack", *, alone: bool = False) -> Arrival:
     """Store the objects of the pack that begins where `stream` stands, and index what its steps derive.
 
     With `alone`, nothing may follow the pack. MalformedPack, FormatError; MissingReference if something is neither in

@@ -18,7 +18,7 @@ from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import bundle
 from themis_vcs.transfer.address import Address, parse
 from themis_vcs.transfer.endpoint import Endpoint, Progress, Source, Transferred
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 
 if TYPE_CHECKING:
     from themis_vcs.transfer.bucket.endpoint import BucketEndpoint
@@ -78,7 +78,7 @@ def connect(remote: Remote, cache: Path | None = None) -> Endpoint:
             return _on_this_machine(remote)
         case "ssh":
             from themis_vcs.transfer import ssh  # noqa: PLC0415
-            from themis_vcs.transfer.wireend import WireEndpoint  # noqa: PLC0415
+            from themis_vcs.transfer.wire_endpoint import WireEndpoint  # noqa: PLC0415
 
             return WireEndpoint(ssh.connect(remote.address, remote.shown, remote.settings.get("themis", "themis")))
         case "bucket":
@@ -113,7 +113,7 @@ def _on_this_machine(remote: Remote) -> Endpoint:
         return _PathEndpoint(Repository.open(path), remote.shown)
     # The pages of a file that somebody else wrote may end the process that maps it.
     from themis_vcs.transfer.pipe import Pipe  # noqa: PLC0415
-    from themis_vcs.transfer.wireend import WireEndpoint  # noqa: PLC0415
+    from themis_vcs.transfer.wire_endpoint import WireEndpoint  # noqa: PLC0415
 
     return WireEndpoint(Pipe([sys.executable, "-m", "themis_vcs.transfer.stdio", str(path)], remote.shown))
 

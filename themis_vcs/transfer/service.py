@@ -15,7 +15,7 @@ from themis_vcs.transfer.messages import ANSWER_BYTES, Counts, Moves, Oids, Refs
 from themis_vcs.transfer.pack import MAX_BYTES
 from themis_vcs.transfer.receive import receive
 from themis_vcs.transfer.send import packs
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.walk import Walk
 
 _SHORT: Final = 1 << 16

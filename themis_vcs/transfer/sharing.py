@@ -12,7 +12,7 @@ from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.endpoint import Endpoint, Progress, Source, Target, Transferred
 from themis_vcs.transfer.history import Distance, comes_after, distance
-from themis_vcs.transfer.storeend import StoreEndpoint
+from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking, transfer
 
 NAMES = "names/"

@@ -6,7 +6,6 @@ Memory is bounded by the largest object and by the oids of a pack. Not responsib
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
 
 import zstandard
 from blake3 import blake3
@@ -34,7 +33,7 @@ class PackReader:
     """
 
     def __init__(
-        self, stream: BinaryIO, source: str = "pack", known: Callable[[Oid], bytes | None] = lambda oid: None
+        self, stream: pack.Readable, source: str = "pack", known: Callable[[Oid], bytes | None] = lambda oid: None
     ) -> None:
         self._stream, self._source, self._known = stream, source, known
         self._hash = blake3(derive_key_context=pack.CONTEXT)

@@ -122,7 +122,7 @@ def _refs(session: Session, repository: Repository, revisions: tuple[str, ...], 
     from themis_vcs.model.objects import Run
     from themis_vcs.store.resolve import resolve
     from themis_vcs.transfer.sharing import select
-    from themis_vcs.transfer.storeend import StoreEndpoint
+    from themis_vcs.transfer.store_endpoint import StoreEndpoint
 
     known = StoreEndpoint(repository).refs()
     if everything:

@@ -100,7 +100,7 @@ def _wanted(
     session: Session, repository: Repository, names: tuple[str, ...], everything: bool, tags: bool
 ) -> dict[str, Oid]:
     from themis_vcs.transfer.sharing import NAMES, TAGS, select
-    from themis_vcs.transfer.storeend import StoreEndpoint
+    from themis_vcs.transfer.store_endpoint import StoreEndpoint
 
     refs = StoreEndpoint(repository).refs()
     if not names and not everything and not tags:

@@ -22,7 +22,7 @@ from themis_vcs.transfer.http.access import is_loopback
 from themis_vcs.transfer.http.routes import BY_QUESTION, JSON, PACK
 from themis_vcs.transfer.messages import MAX_ANSWER, Failed, Moves, Refs
 from themis_vcs.transfer.pack import MAX_BYTES
-from themis_vcs.transfer.wireend import WireEndpoint
+from themis_vcs.transfer.wire_endpoint import WireEndpoint
 
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 300.0

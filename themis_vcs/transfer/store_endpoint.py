@@ -63,34 +63,33 @@ class StoreEndpoint:
         absent = self.repository.missing([update.new for update in updates if update.new is not None])
         if absent:
             raise MissingReference(absent[0], None)
-        moves = [*updates, *self._run_refs(updates)]
+        for update in updates:
+            if update.new is not None:
+                check_ref(update.name, update.new, self.repository.read(update.new))
+        runs = list(self._new_runs(updates))
         local = {}
         if self._origin:
-            local = {FROM + oid.hex(): self._origin.encode() for oid in self._arrived(updates)}
-        self.repository.commit(moves, message=message, local=local)
+            local = {FROM + oid.hex(): self._origin.encode() for oid, run in runs if self._is_unknown(oid, run)}
+        self.repository.commit([*updates, *self._run_refs(runs)], message=message, local=local)
 
     def close(self) -> None:
         self.repository.close()
 
-    def _arrived(self, updates: Sequence[RefUpdate]) -> Iterator[Oid]:
-        """Yield the runs that no ref of a run led to, newest first."""
-        for oid, run in self._new_runs(updates):
-            if self.repository.ref(_head(run)) is None and self.repository.local(FROM + oid.hex()) is None:
-                yield oid
+    def _is_unknown(self, oid: Oid, run: Run) -> bool:
+        """Say whether neither a ref nor a note says that this run was here."""
+        return self.repository.ref(_head(run)) is None and self.repository.local(FROM + oid.hex()) is None
 
     def _new_runs(self, updates: Sequence[RefUpdate]) -> Iterator[tuple[Oid, Run]]:
+        """Yield the runs that names are about to lead to and none does yet, newest first."""
         known = {oid for prefix in ("names/", "remotes/") for _, oid in self.repository.refs(prefix)}
         for update in updates:
             if update.new is not None and update.name.startswith(("names/", "remotes/")):
                 yield from runs_behind(self.repository, update.new, known)
 
-    def _run_refs(self, updates: Sequence[RefUpdate]) -> list[RefUpdate]:
-        """Return the moves of `runs/…` that come with moves of names, after a look at what these point to."""
-        for update in updates:
-            if update.new is not None:
-                check_ref(update.name, update.new, self.repository.read(update.new))
+    def _run_refs(self, runs: Sequence[tuple[Oid, Run]]) -> list[RefUpdate]:
+        """Return the moves of `runs/…` that come with runs, the newest first, after a look at these."""
         moves: dict[str, RefUpdate] = {}
-        for oid, run in self._new_runs(updates):
+        for oid, run in runs:
             stages = self._checked(oid, run)
             if _head(run) not in moves and self._is_newer(run, oid):
                 targets = {_head(run): oid, **{f"runs/{run.run_id.hex()}/{name}": at for name, at in stages.items()}}
