@@ -21,76 +21,79 @@ Missing = Callable[[Sequence[Oid]], list[Oid]]
 class Walk:
     """Yields objects that somebody lacks, each once and after all that it refers to.
 
-    `missing` says which of some oids are lacking, `fetch` gives these objects. Both are called for whole batches, so
-    that each costs one round trip. The deepest are taken first, so memory is bounded: what waits for others is about a
-    batch per level.
+    `missing` says which of some oids are lacking, `fetch` gives these objects. Both are called for many at a time, so
+    that a level costs few round trips. The deepest are taken first, so memory is bounded: what waits for others is
+    about a batch per level, with the oids that it refers to.
     """
 
     def __init__(self, fetch: Fetch, missing: Missing) -> None:
         self._fetch, self._missing = fetch, missing
         self._there: set[Oid] = set()
         self._there_before: set[Oid] = set()
+        self._lacking: set[Oid] = set()
         self._waiting: dict[Oid, Stored] = {}
         self._left: dict[Oid, int] = {}
         self._users: dict[Oid, list[Oid]] = {}
 
+    def note(self, there: Iterable[Oid]) -> None:
+        """Take objects for being there, which then are not asked about."""
+        for oid in there:
+            self._remember(oid)
+
     def reach(self, roots: Iterable[Oid]) -> Iterator[Stored]:
         """Yield what the roots reach and is lacking. What it yields is to be taken before the next call."""
-        stack = list(roots)[::-1]
+        stack = self._ask(roots)[::-1]
         while stack:
-            batch = self._batch(stack)
-            absent = self._missing(batch) if batch else []
-            lacking = set(absent)
-            for oid in batch if len(absent) < len(batch) else ():
-                if oid not in lacking:
-                    yield from self._arrived(oid)
-            if absent:
-                yield from self._fetched(absent, stack)
+            batch = [stack.pop() for _ in range(min(BATCH, len(stack)))]
+            yield from self._fetched(batch, stack)
 
-    def _batch(self, stack: list[Oid]) -> list[Oid]:
-        """Take oids that nothing is known of from the top of the stack."""
-        batch: dict[Oid, None] = {}
-        while stack and len(batch) < BATCH:
-            oid = stack.pop()
-            if not self._is_there(oid) and oid not in self._left:
-                batch[oid] = None
-        return list(batch)
+    def _ask(self, oids: Iterable[Oid]) -> list[Oid]:
+        """Return those that nothing was known of and that are lacking, and remember which are not."""
+        there, before, lacking = self._there, self._there_before, self._lacking
+        new = [oid for oid in dict.fromkeys(oids) if oid not in there and oid not in before and oid not in lacking]
+        absent = self._missing(new) if new else []
+        lacking.update(absent)
+        if len(absent) < len(new):
+            self.note(oid for oid in new if oid not in lacking)
+        return absent
 
     def _fetched(self, oids: list[Oid], stack: list[Oid]) -> Iterator[Stored]:
-        below: list[Oid] = []
+        """Yield of these objects those that lack nothing below them; the others wait for what goes onto the stack."""
+        above: list[tuple[Stored, list[Oid]]] = []
         for item in self._fetch(oids):
-            oid = item.frame.oid
             found = references_in(item.payload) if item.object is None else list(references(item.object))
-            children = [child for child in dict.fromkeys(found) if not self._is_there(child)] if found else found
-            if not children:
+            if found:
+                above.append((item, found))
+            else:
+                yield item
+                yield from self._arrived(item.frame.oid)
+        stack.extend(reversed(self._ask(oid for _, found in above for oid in found)))
+        for item, found in above:
+            oid = item.frame.oid
+            below = self._lacking.intersection(found)
+            if not below:
                 yield item
                 yield from self._arrived(oid)
                 continue
-            self._left[oid], self._waiting[oid] = len(children), item
-            for child in children:
+            self._left[oid], self._waiting[oid] = len(below), item
+            for child in below:
                 self._users.setdefault(child, []).append(oid)
-            below += children
-        stack.extend(reversed(below))
 
     def _arrived(self, oid: Oid) -> Sequence[Stored]:
-        """Note that an object is there, or has been given, and return what waited for it alone."""
-        self._remember(oid)
-        users = self._users.pop(oid, None)
-        if users is None:
-            return ()
+        """Note that an object has been given, and return what waited for it alone."""
         ready: list[Stored] = []
-        while users:
-            user = users.pop()
-            self._left[user] -= 1
-            if not self._left[user]:
-                del self._left[user]
-                ready.append(self._waiting.pop(user))
-                self._remember(user)
-                users += self._users.pop(user, ())
+        arrived = [oid]
+        while arrived:
+            oid = arrived.pop()
+            self._lacking.discard(oid)
+            self._remember(oid)
+            for user in self._users.pop(oid, ()):
+                self._left[user] -= 1
+                if not self._left[user]:
+                    del self._left[user]
+                    ready.append(self._waiting.pop(user))
+                    arrived.append(user)
         return ready
-
-    def _is_there(self, oid: Oid) -> bool:
-        return oid in self._there or oid in self._there_before
 
     def _remember(self, oid: Oid) -> None:
         if len(self._there) >= REMEMBERED:
