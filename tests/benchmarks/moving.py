@@ -30,11 +30,12 @@ from themis_vcs.model.objects import ComponentRef, Identity, Run, Snapshot, Stag
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import ANY, RefUpdate
 from themis_vcs.store.repository import Repository
-from themis_vcs.transfer import ssh
+from themis_vcs.transfer import sharing, ssh
 from themis_vcs.transfer.address import parse
 from themis_vcs.transfer.endpoint import Endpoint, Transferred
 from themis_vcs.transfer.http.client import open_http
 from themis_vcs.transfer.pipe import Pipe
+from themis_vcs.transfer.sharing import Insistence, plan_push
 from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking, transfer
 from themis_vcs.transfer.wire_endpoint import WireEndpoint
@@ -83,8 +84,9 @@ def store_records(repository: Repository, records: Sequence[Value], parent: Oid 
 
 def push(source: Repository, target: Endpoint) -> Transferred:
     """Push the run."""
-    update = RefUpdate(_NAME, source.ref(_NAME), ANY)
-    return transfer(StoreEndpoint(source), target, [update], message="push")
+    there = target.refs()
+    changes = plan_push(source, there, {_NAME: source.ref(_NAME) or b""}, "", Insistence())
+    return sharing.push(source, target, changes, seen=there).brought
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.endpoint import Endpoint, Progress, Source, Target, Transferred
 from themis_vcs.transfer.history import Distance, comes_after, distance
+from themis_vcs.transfer.inherited import inherited
 from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking, transfer
 
@@ -153,14 +154,23 @@ def push(
         _refuse(endpoint.name, changes, "`themis pull` brings what is there; `themis push --force` replaces it")
     moves = [change.update for change in changes if change.moves]
     source = StoreEndpoint(repository)
+    known = [oid for change in changes for oid in _inherited(repository, change)]
     if dry_run:
-        return Shared(list(changes), _would_bring(source, endpoint, moves, progress))
-    brought = transfer(source, endpoint, moves, message="push", seen=seen, progress=progress)
+        return Shared(list(changes), _would_bring(source, endpoint, moves, progress, known))
+    brought = transfer(source, endpoint, moves, message="push", seen=seen, known=known, progress=progress)
     if tracking:
         there = {change.ref: change.new for change in changes if change.outcome != "rejected"}
         noted = [RefUpdate(tracking + ref.removeprefix(NAMES), oid) for ref, oid in there.items() if NAMES in ref]
         repository.commit(noted, message=f"push to {endpoint.name}")
     return Shared(list(changes), brought)
+
+
+def _inherited(repository: Repository, change: Change) -> Iterable[Oid]:
+    """Return objects that are there with the run that a name is at, and that the run it moves to may refer to."""
+    named = change.moves and change.ref.startswith(NAMES)
+    if not named or change.old is None or change.new is None or not repository.has(change.old):
+        return ()
+    return inherited(repository, change.old, change.new)
 
 
 def plan_fetch(repository: Repository, found: Mapping[str, Oid], tracking: str) -> list[Change]:
@@ -267,10 +277,17 @@ def compared(repository: Repository, there: Mapping[str, Oid]) -> list[dict[str,
     return rows
 
 
-def _would_bring(source: Source, target: Target, moves: Sequence[RefUpdate], progress: Progress | None) -> Transferred:
+def _would_bring(
+    source: Source,
+    target: Target,
+    moves: Sequence[RefUpdate],
+    progress: Progress | None,
+    known: Iterable[Oid] = (),
+) -> Transferred:
     """Return what the moves would bring, in bytes of frames. Nothing is stored."""
     total = Transferred()
-    for item in lacking(source, target, [update.new for update in moves if update.new is not None]):
+    roots = [update.new for update in moves if update.new is not None]
+    for item in lacking(source, target, roots, known):
         total += Transferred(1, item.frame.size)
         if progress is not None:
             progress(total)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -24,11 +24,13 @@ def transfer(
     *,
     message: str,
     seen: Mapping[str, Oid] | None = None,
+    known: Iterable[Oid] = (),
     progress: Progress | None = None,
 ) -> Transferred:
     """Move refs of `target` to objects of `source`, which are brought there first; all of the refs or none.
 
-    `seen` is where the refs of the target were a moment ago, if the caller has asked. RefConflict, before anything is
+    `seen` is where the refs of the target were a moment ago, if the caller has asked; `known` are objects that it has,
+    which then are not asked about. RefConflict, before anything is
     sent, if a ref is not where its update expects it. What arrived before a failure stays, so that a repeat does not
     send it again.
     """
@@ -36,14 +38,18 @@ def transfer(
     if not moves:
         return Transferred()
     roots = [update.new for update, _ in moves if update.new is not None]
-    brought = target.take(lacking(source, target, roots), source, progress) if roots else Transferred()
+    brought = target.take(lacking(source, target, roots, known), source, progress) if roots else Transferred()
     target.move([update for update, _ in moves], message)
     return brought
 
 
-def lacking(source: Source, target: Holder, roots: Sequence[Oid]) -> Iterator[Stored]:
-    """Yield what the roots reach and the target lacks, each object once and after all that it refers to."""
+def lacking(source: Source, target: Holder, roots: Sequence[Oid], known: Iterable[Oid] = ()) -> Iterator[Stored]:
+    """Yield what the roots reach and the target lacks, each object once and after all that it refers to.
+
+    `known` are objects that the target has.
+    """
     walk = Walk(source.objects, target.missing)
+    walk.note(known)
     runs = iter(lacking_runs(source, target, roots))
     while some := list(islice(runs, RUNS_AT_ONCE)):
         yield from walk.reach(some)
