@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from themis_vcs.model.objects import KINDS, Blob, Dictionary, Object, TreeNode, Value
-from themis_vcs.model.oid import OID_BYTES
+from themis_vcs.model.oid import OID_BYTES, split_oids
 
 _KIND_OF = {cls: kind for kind, cls in KINDS.items()}
 
@@ -21,8 +21,7 @@ def plain(obj: Object) -> Any:
     if isinstance(obj, Value):
         return msgspec.to_builtins(obj.data)
     if isinstance(obj, TreeNode):
-        starts = range(0, len(obj.oids), OID_BYTES)
-        oids = (obj.oids[at : at + OID_BYTES].hex() for at in starts)
+        oids = (oid.hex() for oid in split_oids(obj.oids))
         return {"kind": "tree", "level": obj.level, "entries": dict(zip(obj.keys, oids, strict=True))}
     fields: dict[str, Any] = msgspec.to_builtins(obj, builtin_types=(bytes,))
     if isinstance(obj, Blob | Dictionary):

@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 
 from themis_vcs.errors import DecodingError, EncodingError, WrongKind
 from themis_vcs.model import codec
-from themis_vcs.model.oid import OID_BYTES, Oid
+from themis_vcs.model.oid import OID_BYTES, Oid, split_oids
 
 MAX_NODE_KEYS: Final = 512
 MAX_LEVEL: Final = 31
@@ -287,7 +287,7 @@ def references(obj: Object) -> Iterator[Oid]:
             yield from (obj.params, *obj.inputs)
             yield from () if obj.value is None else (obj.value,)
         case TreeNode():
-            yield from (obj.oids[at : at + OID_BYTES] for at in range(0, len(obj.oids), OID_BYTES))
+            yield from split_oids(obj.oids)
         case Stage():
             for track in obj.tracks:
                 yield track.params

@@ -6,6 +6,8 @@ Not responsible for the bytes themselves (`codec`), nor for finding what an abbr
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from struct import Struct
 from typing import TypeAlias
 
 from blake3 import blake3
@@ -28,6 +30,16 @@ def oid_of(payload: bytes) -> Oid:
     hasher = _HASHER.copy()
     hasher.update(payload)
     return hasher.digest()
+
+
+def split_oids(joined: bytes) -> tuple[Oid, ...]:
+    """Return the oids that lie end to end in bytes."""
+    return _layout(len(joined) // OID_BYTES).unpack(joined)
+
+
+@lru_cache(maxsize=1024)
+def _layout(count: int) -> Struct:
+    return Struct(f"{OID_BYTES}s" * count)
 
 
 def parse_oid(text: str) -> Oid:

@@ -15,7 +15,7 @@ from typing import Final
 import zstandard
 
 from themis_vcs.errors import Corrupt, ObjectNotFound
-from themis_vcs.model.oid import OID_BYTES, Oid, oid_of
+from themis_vcs.model.oid import OID_BYTES, Oid, oid_of, split_oids
 from themis_vcs.store import dictionaries, frames
 from themis_vcs.store.backend import Foreign, Record
 from themis_vcs.store.dictionaries import Samples, Trained
@@ -166,7 +166,7 @@ class Compressor:
         except Corrupt:
             # Only a hint for training; it will be written anew.
             oids = b""
-        older = [oids[at : at + OID_BYTES] for at in range(0, len(oids), OID_BYTES)]
+        older = list(split_oids(oids))
         return Samples(older=older, noted=len(older))
 
     def _older_payloads(self, samples: Samples) -> list[bytes]:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from themis_vcs.model.objects import Run, Snapshot, Stage, TreeNode
-from themis_vcs.model.oid import OID_BYTES, Oid
+from themis_vcs.model.oid import Oid
+from themis_vcs.model.tree.node import oids_of
 from themis_vcs.store.view import View
 
 
-def inherited(view: View, old: Oid, new: Oid) -> Iterator[Oid]:
-    """Yield objects that the run `old` reaches by those nodes of its trees that `new` has not, and may refer to anew.
+def inherited(view: View, old: Oid, new: Oid) -> set[Oid]:
+    """Return objects that the run `old` reaches by those nodes of its trees that `new` has not, and may refer to anew.
 
     Whoever has `old` has them. It takes reading the nodes in which the trees of the two runs differ.
     """
     before, after = _trees(view, old), _trees(view, new)
+    found: set[Oid] = set()
     for place in before.keys() & after.keys():
-        yield from _entries(view, before[place], after[place])
+        found.update(*_entries(view, before[place], after[place]))
+    return found
 
 
 def _trees(view: View, oid: Oid) -> dict[tuple[str, ...], Oid]:
@@ -32,19 +35,15 @@ def _trees(view: View, oid: Oid) -> dict[tuple[str, ...], Oid]:
     return found
 
 
-def _entries(view: View, old: Oid, new: Oid) -> Iterator[Oid]:
-    """Yield what those nodes of a tree refer to that another tree has not, level by level."""
+def _entries(view: View, old: Oid, new: Oid) -> Iterator[set[Oid]]:
+    """Yield level by level what those nodes of a tree refer to that another tree has not."""
     ours, theirs = {old}, {new}
     while ours:
         ours, theirs = ours - theirs, theirs - ours
         nodes = [view.load(oid, TreeNode) for oid in ours]
-        ours = {oid for node in nodes for oid in _below(node)}
-        yield from ours
+        ours = {oid for node in nodes for oid in oids_of(node)}
+        yield ours
         if not nodes or not nodes[0].level:
             return
         others = (view.load(oid, TreeNode) for oid in theirs)
-        theirs = {oid for node in others if node.level for oid in _below(node)}
-
-
-def _below(node: TreeNode) -> list[Oid]:
-    return [node.oids[at : at + OID_BYTES] for at in range(0, len(node.oids), OID_BYTES)]
+        theirs = {oid for node in others if node.level for oid in oids_of(node)}

@@ -37,8 +37,8 @@ class Walk:
 
     def note(self, there: Iterable[Oid]) -> None:
         """Take objects for being there, which then are not asked about."""
-        for oid in there:
-            self._remember(oid)
+        self._there.update(there)
+        self._forget()
 
     def reach(self, roots: Iterable[Oid]) -> Iterator[Stored]:
         """Yield what the roots reach and is lacking. What it yields is to be taken before the next call."""
@@ -86,16 +86,17 @@ class Walk:
         while arrived:
             oid = arrived.pop()
             self._lacking.discard(oid)
-            self._remember(oid)
+            self._there.add(oid)
             for user in self._users.pop(oid, ()):
                 self._left[user] -= 1
                 if not self._left[user]:
                     del self._left[user]
                     ready.append(self._waiting.pop(user))
                     arrived.append(user)
+        self._forget()
         return ready
 
-    def _remember(self, oid: Oid) -> None:
+    def _forget(self) -> None:
+        """Let go of what was remembered first, if there is too much."""
         if len(self._there) >= REMEMBERED:
             self._there_before, self._there = self._there, set()
-        self._there.add(oid)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence, Set
-from functools import lru_cache
 from itertools import repeat
-from struct import Struct as Layout
 from typing import Final, NamedTuple, TypeAlias
 
 from blake3 import blake3
@@ -13,7 +11,7 @@ from blake3 import blake3
 from themis_vcs.errors import Corrupt, DataError
 from themis_vcs.model import codec
 from themis_vcs.model.objects import MAX_LEVEL, MAX_NODE_KEYS, TreeNode
-from themis_vcs.model.oid import OID_BYTES, Oid, oid_of
+from themis_vcs.model.oid import Oid, oid_of, split_oids
 
 Load: TypeAlias = Callable[[Oid], TreeNode]
 """Gives the node of an oid, checked as `objects.load` checks it; raises ObjectNotFound or Corrupt."""
@@ -92,7 +90,7 @@ def entries(node: TreeNode) -> Iterable[Entry]:
 
 def oids_of(node: TreeNode) -> tuple[Oid, ...]:
     """Return the oids of a node in the order of its keys."""
-    return _layout(len(node.keys)).unpack(node.oids)
+    return split_oids(node.oids)
 
 
 def load_child(load: Load, oid: Oid, level: int, last_key: str) -> TreeNode:
@@ -101,11 +99,6 @@ def load_child(load: Load, oid: Oid, level: int, last_key: str) -> TreeNode:
     if node.level != level or node.keys[-1:] != [last_key]:
         raise Corrupt(f"tree node {oid.hex()} is not what its parent says: its level or its last key differ", oid=oid)
     return node
-
-
-@lru_cache(maxsize=MAX_NODE_KEYS + 1)
-def _layout(count: int) -> Layout:
-    return Layout(f"{OID_BYTES}s" * count)
 
 
 def _empty() -> tuple[Oid, bytes]:
