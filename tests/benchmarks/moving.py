@@ -37,7 +37,7 @@ from themis_vcs.transfer.http.client import open_http
 from themis_vcs.transfer.pipe import Pipe
 from themis_vcs.transfer.sharing import Insistence, plan_push
 from themis_vcs.transfer.store_endpoint import StoreEndpoint
-from themis_vcs.transfer.transfer import lacking, transfer
+from themis_vcs.transfer.transfer import lacking
 from themis_vcs.transfer.wire_endpoint import WireEndpoint
 
 _NAME = "names/main"
@@ -53,9 +53,7 @@ def rows(dose: Dose, directory: Path) -> Iterator[Figure]:
         seconds = [_round(source, loop, directory / f"round-{number}") for number in range(dose.rounds)]
         times = {name: [each[name] for each in seconds] for name in seconds[0]}
         what = f"push of {dose.records:,} records to an empty store on a path"
-        yield Figure(
-            f"{what} over the loop that copies them unverified", ratio(times["loop"], times["path"]), least=0.3
-        )
+        yield Figure(f"{what} over a loop that copies unverified", ratio(times["loop"], times["path"]), least=0.3)
         for wire in times.keys() - {"loop", "path"}:
             yield Figure(
                 f"push over {wire} on loopback, over that on a path", ratio(times["path"], times[wire]), least=0.5
@@ -200,18 +198,24 @@ def _little(
         push(source, target)
         nothing = [clock(lambda: push(source, target)).wall for _ in range(20)]
         yield Figure("push of nothing new, on a path", median(nothing) * 1000, "ms", most=50)
-        changed = list(records)
-        edited = range(0, len(records), _CHANGED)
-        for number, record in zip(edited, values(len(edited), seed=2), strict=True):
-            changed[number] = record
-        store_records(source, changed, first)
-        items = list(lacking(StoreEndpoint(source), target, [source.ref(_NAME) or b""]))
-        frames = sum(item.frame.size for item in items)
-        with piped(directory / "piped") as wire:
-            transfer(StoreEndpoint(source), wire, [RefUpdate(_NAME, first, ANY)], message="push")
-            sent = push(source, wire)
-        found = clock(lambda: push(source, target)).wall
-        what = f"push after one record in a hundred of {dose.records:,} changed"
-        yield Figure(f"{what}: objects sent / new objects", sent.objects / len(items), "", least=1, most=1)
-        yield Figure(f"{what}: bytes sent / bytes of the new frames", sent.size / frames, "", most=1.1)
-        yield Figure(f"{what}: time / (5 % of the first push + 0.1 s)", found / (0.05 * whole + 0.1), "", most=1)
+    changed = list(records)
+    edited = range(0, len(records), _CHANGED)
+    for number, record in zip(edited, values(len(edited), seed=2), strict=True):
+        changed[number] = record
+    store_records(source, changed, first)
+    with piped(shutil.copytree(directory / "there", directory / "piped")) as wire:
+        items = list(lacking(StoreEndpoint(source), wire, [source.ref(_NAME) or b""]))
+        sent = push(source, wire)
+    frames = sum(item.frame.size for item in items)
+    seconds = [
+        _again(source, shutil.copytree(directory / "there", directory / f"again-{n}")) for n in range(dose.rounds)
+    ]
+    what = f"push after one record in a hundred of {dose.records:,} changed"
+    yield Figure(f"{what}: objects sent / new objects", sent.objects / len(items), "", least=1, most=1)
+    yield Figure(f"{what}: bytes sent / bytes of the new frames", sent.size / frames, "", most=1.1)
+    yield Figure(f"{what}: time / (5 % of the first push + 0.1 s)", median(seconds) / (0.05 * whole + 0.1), "", most=1)
+
+
+def _again(source: Repository, store: Path) -> float:
+    with on_a_path(store) as target:
+        return clock(lambda: push(source, target)).wall

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -127,12 +128,15 @@ def test_a_push_that_is_cut_at_every_request(
     """After the request has been carried out, and before the answer has come."""
     tally = Tally("a push over HTTP that loses an answer")
     asked: list[str] = []
+    turn = Lock()
     lost = -1
 
     def lossy(wire: HttpWire, question: str, *rest: Any, once: Any = HttpWire._once) -> bytearray:
-        asked.append(question)
+        with turn:  # a pack is sent beside the questions
+            number = len(asked)
+            asked.append(question)
         answer: bytearray = once(wire, question, *rest)
-        if len(asked) - 1 == lost:
+        if number == lost:
             raise RemoteError("lost")
         return answer
 

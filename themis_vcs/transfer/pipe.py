@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from threading import Lock
 from typing import Any, BinaryIO, Final, TypeVar, cast
 
 from msgspec import Struct
@@ -103,6 +104,7 @@ class Pipe:
 
     def __init__(self, command: Sequence[str], name: str) -> None:
         self.name = name
+        self._turn = Lock()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said)
@@ -140,11 +142,12 @@ class Pipe:
 
     def _asked(self, question: str, body: BinaryIO, limit: int) -> bytes:
         try:
-            write_document(self._to, Question(question))
-            write(self._to, body)
-            self._to.flush()
-            head = self._decoded(read(self._from), Answer)
-            answer = read(self._from, limit)
+            with self._turn:
+                write_document(self._to, Question(question))
+                write(self._to, body)
+                self._to.flush()
+                head = self._decoded(read(self._from), Answer)
+                answer = read(self._from, limit)
         except DataError as error:
             raise self._senseless(error) from error
         except (OSError, Ended) as error:

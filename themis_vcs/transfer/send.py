@@ -13,7 +13,7 @@ from themis_vcs.store.frames import compress, raw
 from themis_vcs.transfer.endpoint import Source
 from themis_vcs.transfer.pack import PackWriter, within_ratio
 
-PACK_BYTES: Final = 16 << 20
+PACK_BYTES: Final = 4 << 20
 """A pack that has become as large as this is ended."""
 
 

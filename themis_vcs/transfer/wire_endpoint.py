@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, Final, Protocol, TypeVar
 
 from themis_vcs.errors import FormatError, RemoteError, UsageError
@@ -22,7 +23,9 @@ T = TypeVar("T")
 
 
 class Wire(Protocol):
-    """One conversation with a store elsewhere. What fails there is raised here (`messages.raised`)."""
+    """One conversation with a store elsewhere, in which several threads may ask. What fails there is raised here
+    (`messages.raised`).
+    """
 
     name: str
 
@@ -85,13 +88,21 @@ class WireEndpoint:
 
     def take(self, items: Iterable[Stored], source: Source, progress: Progress | None = None) -> Transferred:
         sent = Transferred()
-        for pack in packs(source, items, limit=self._pack_bytes, knows=self._knows):
-            size = pack.seek(0, os.SEEK_END)
-            pack.seek(0)
-            sent += Transferred(self._wire.send("pack", pack, Counts).objects, size)
-            if progress is not None:
-                progress(sent)
-        return sent
+        under_way: Future[Transferred] | None = None
+        # While one pack is on its way and stored there, the next one is made here.
+        with ThreadPoolExecutor(1) as sender:
+            for pack in packs(source, items, limit=self._pack_bytes, knows=self._knows):
+                if under_way is not None:
+                    sent += under_way.result()
+                    if progress is not None:
+                        progress(sent)
+                under_way = sender.submit(self._sent, pack)
+        return sent if under_way is None else sent + under_way.result()
+
+    def _sent(self, pack: BinaryIO) -> Transferred:
+        size = pack.seek(0, os.SEEK_END)
+        pack.seek(0)
+        return Transferred(self._wire.send("pack", pack, Counts).objects, size)
 
     def move(self, updates: Sequence[RefUpdate], message: str) -> None:
         check_shared(updates)
