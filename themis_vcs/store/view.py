@@ -11,7 +11,7 @@ from themis_vcs.errors import Corrupt, ObjectNotFound, RevisionNotFound
 from themis_vcs.model.objects import Object, load, references
 from themis_vcs.model.oid import Oid, is_prefix
 from themis_vcs.store.backend import Backend, ReflogEntry
-from themis_vcs.store.walk import children_first
+from themis_vcs.store.walk import Walk
 
 T = TypeVar("T", bound=msgspec.Struct)
 R = TypeVar("R")
@@ -86,14 +86,15 @@ class View:
         """Yield what the roots reach, each object once and after all that it refers to.
 
         Objects for which `skip` says so are left out, with what only they reach. Corrupt where a reference leads to
-        nothing. Takes memory for one oid per object and one object per level.
+        nothing. Takes memory for one oid per object, and for some thousand objects per level.
         """
 
-        def fetch(oids: list[Oid]) -> Iterator[tuple[Oid, Object]]:
-            wanted = [oid for oid in oids if not (skip and skip(oid))]
-            return ((oid, load(payload)) for oid, payload in self.read_many(wanted))
+        def fetch(oids: Sequence[Oid]) -> Iterator[tuple[Oid, list[Oid], tuple[Oid, Object]]]:
+            for oid, payload in self.read_many(oids):
+                obj = load(payload)
+                yield oid, list(references(obj)), (oid, obj)
 
-        return children_first(roots, fetch, references)
+        return Walk(fetch, lambda oids: [oid for oid in oids if not (skip and skip(oid))]).reach(roots)
 
     def ref(self, name: str) -> Oid | None:
         """Return where a ref points, None if there is none of that name."""

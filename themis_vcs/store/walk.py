@@ -1,39 +1,103 @@
-"""Walking what objects refer to, children first. What is fetched, and from where, is for the caller to say."""
+"""Walking what objects refer to, from roots downwards, past what somebody has already.
+
+What is fetched, and from where, is for the caller to say.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, Generic, TypeVar
 
 from themis_vcs.model.oid import Oid
+
+BATCH: Final = 4_096
 
 T = TypeVar("T")
 
 
-def children_first(
-    roots: Iterable[Oid],
-    fetch: Callable[[list[Oid]], Iterable[tuple[Oid, T]]],
-    children: Callable[[T], Iterable[Oid]],
-) -> Iterator[tuple[Oid, T]]:
-    """Yield what the roots reach, each object once and after all that it refers to.
+Fetch = Callable[[Sequence[Oid]], Iterable[tuple[Oid, Sequence[Oid], T]]]
+"""From oids to these objects: of each its oid, the oids that it refers to, and what is to be yielded."""
+Missing = Callable[[Sequence[Oid]], list[Oid]]
 
-    `fetch` gives objects by their oids, in order; those that it leaves out are passed by, with what only they reach.
-    Takes memory for one oid per object and one object per level.
+
+class Walk(Generic[T]):
+    """Yields objects that somebody lacks, each once and after all that it refers to.
+
+    `missing` says which of some oids are lacking, `fetch` gives these objects. Both are called for many at a time, so
+    that a level costs few round trips. The deepest are taken first, so memory is bounded: what waits for others is
+    about a batch per level, with the oids that it refers to. An oid is remembered until at least `remembered` others
+    have come; one that was forgotten is asked about again.
     """
-    seen: set[Oid] = set()
 
-    def fetched(oids: Iterable[Oid]) -> Iterator[tuple[Oid, T]]:
-        fresh = [oid for oid in dict.fromkeys(oids) if oid not in seen]
-        return iter(fetch(fresh)) if fresh else iter(())
+    def __init__(self, fetch: Fetch[T], missing: Missing, remembered: int | None = None) -> None:
+        self._fetch, self._missing, self._remembered = fetch, missing, remembered
+        self._there: set[Oid] = set()
+        self._there_before: set[Oid] = set()
+        self._lacking: set[Oid] = set()
+        self._waiting: dict[Oid, T] = {}
+        self._left: dict[Oid, int] = {}
+        self._users: dict[Oid, list[Oid]] = {}
 
-    stack: list[tuple[tuple[Oid, T] | None, Iterator[tuple[Oid, T]]]] = [(None, fetched(roots))]
-    while stack:
-        parent, below = stack[-1]
-        item = next(below, None)
-        if item is None:
-            stack.pop()
-            if parent is not None:
-                yield parent
-        elif item[0] not in seen:
-            seen.add(item[0])
-            stack.append((item, fetched(children(item[1]))))
+    def note(self, there: Iterable[Oid]) -> None:
+        """Take objects for being there, which then are not asked about."""
+        self._there.update(there)
+        self._forget()
+
+    def reach(self, roots: Iterable[Oid]) -> Iterator[T]:
+        """Yield what the roots reach and is lacking. What it yields is to be taken before the next call."""
+        stack = self._ask(roots)[::-1]
+        while stack:
+            batch = [stack.pop() for _ in range(min(BATCH, len(stack)))]
+            yield from self._fetched(batch, stack)
+
+    def _ask(self, oids: Iterable[Oid]) -> list[Oid]:
+        """Return those that nothing was known of and that are lacking, and remember which are not."""
+        there, before, lacking = self._there, self._there_before, self._lacking
+        new = [oid for oid in dict.fromkeys(oids) if oid not in there and oid not in before and oid not in lacking]
+        absent = self._missing(new) if new else []
+        lacking.update(absent)
+        if len(absent) < len(new):
+            self.note(oid for oid in new if oid not in lacking)
+        return absent
+
+    def _fetched(self, oids: list[Oid], stack: list[Oid]) -> Iterator[T]:
+        """Yield of these objects those that lack nothing below them; the others wait for what goes onto the stack."""
+        above: list[tuple[Oid, Sequence[Oid], T]] = []
+        for oid, found, item in self._fetch(oids):
+            if found:
+                above.append((oid, found, item))
+            else:
+                yield item
+                yield from self._arrived(oid)
+        stack.extend(reversed(self._ask(child for _, found, _ in above for child in found)))
+        for oid, found, item in above:
+            below = self._lacking.intersection(found)
+            if not below:
+                yield item
+                yield from self._arrived(oid)
+                continue
+            self._left[oid], self._waiting[oid] = len(below), item
+            for child in below:
+                self._users.setdefault(child, []).append(oid)
+
+    def _arrived(self, oid: Oid) -> Sequence[T]:
+        """Note that an object has been given, and return what waited for it alone."""
+        ready: list[T] = []
+        arrived = [oid]
+        while arrived:
+            oid = arrived.pop()
+            self._lacking.discard(oid)
+            self._there.add(oid)
+            for user in self._users.pop(oid, ()):
+                self._left[user] -= 1
+                if not self._left[user]:
+                    del self._left[user]
+                    ready.append(self._waiting.pop(user))
+                    arrived.append(user)
+        self._forget()
+        return ready
+
+    def _forget(self) -> None:
+        """Let go of what was remembered first, if there is too much."""
+        if self._remembered is not None and len(self._there) >= self._remembered:
+            self._there_before, self._there = self._there, set()

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple, Protocol
 
 from themis_vcs.errors import UsageError
 from themis_vcs.model import refname
+from themis_vcs.model.objects import references, references_in
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate, Stored
 
@@ -89,3 +90,10 @@ class Target(Holder, Protocol):
 
 class Endpoint(Source, Target, Protocol):
     """Both."""
+
+
+def with_references(items: Iterable[Stored]) -> Iterator[tuple[Oid, list[Oid], Stored]]:
+    """Yield objects as a walk wants them: the oid of each, and the oids that it refers to."""
+    for item in items:
+        found = references_in(item.payload) if item.object is None else list(references(item.object))
+        yield item.frame.oid, found, item

@@ -10,13 +10,14 @@ from themis_vcs.errors import UsageError
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Stored
 from themis_vcs.store.repository import Repository
+from themis_vcs.store.walk import Walk
 from themis_vcs.transfer import messages
+from themis_vcs.transfer.endpoint import with_references
 from themis_vcs.transfer.messages import ANSWER_BYTES, Counts, Moves, Oids, Refs, Wanted
 from themis_vcs.transfer.pack import MAX_BYTES
 from themis_vcs.transfer.receive import receive
 from themis_vcs.transfer.send import packs
 from themis_vcs.transfer.store_endpoint import StoreEndpoint
-from themis_vcs.transfer.walk import Walk
 
 _SHORT: Final = 1 << 16
 
@@ -46,7 +47,8 @@ class Service:
             if size >= ANSWER_BYTES:
                 break
         known = set(messages.from_hex(asked.dictionaries))
-        ordered = Walk(lambda oids: map(items.__getitem__, oids), lambda oids: [oid for oid in oids if oid in items])
+        found = {each[0]: each for each in with_references(items.values())}
+        ordered = Walk(lambda oids: map(found.__getitem__, oids), lambda oids: [oid for oid in oids if oid in found])
         return next(packs(self._store, ordered.reach(items), limit=MAX_BYTES, knows=known.__contains__))
 
     def pack(self, stream: BinaryIO) -> Counts:

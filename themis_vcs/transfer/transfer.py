@@ -9,10 +9,12 @@ from typing import Final
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate, Stored
 from themis_vcs.store.refs import moves_of
-from themis_vcs.transfer.endpoint import Holder, Progress, Source, Target, Transferred
+from themis_vcs.store.walk import Walk
+from themis_vcs.transfer.endpoint import Holder, Progress, Source, Target, Transferred, with_references
 from themis_vcs.transfer.history import lacking_runs
-from themis_vcs.transfer.walk import Walk
 
+REMEMBERED: Final = 250_000
+"""So many oids are remembered, so that memory does not depend on the size of the stores."""
 RUNS_AT_ONCE: Final = 64
 """So many runs of a line are walked together: it takes a round trip per level of them, and memory per level."""
 
@@ -48,7 +50,7 @@ def lacking(source: Source, target: Holder, roots: Sequence[Oid], known: Iterabl
 
     `known` are objects that the target has.
     """
-    walk = Walk(source.objects, target.missing)
+    walk = Walk(lambda oids: with_references(source.objects(oids)), target.missing, REMEMBERED)
     walk.note(known)
     runs = iter(lacking_runs(source, target, roots))
     while some := list(islice(runs, RUNS_AT_ONCE)):

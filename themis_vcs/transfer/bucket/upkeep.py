@@ -13,11 +13,13 @@ import msgspec
 from themis_vcs.errors import Corrupt, RemoteError, UsageError
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Stored
+from themis_vcs.store.walk import Walk
 from themis_vcs.transfer.bucket.endpoint import BucketEndpoint
 from themis_vcs.transfer.bucket.index import index_key, pack_key
 from themis_vcs.transfer.bucket.probe import PREFIX, new_key
 from themis_vcs.transfer.bucket.root import KEY, PackEntry, Root
-from themis_vcs.transfer.walk import Walk
+from themis_vcs.transfer.endpoint import with_references
+from themis_vcs.transfer.transfer import REMEMBERED
 
 SMALL_BYTES: Final = 16 << 20
 GRACE_SECONDS: Final = 24 * 60 * 60.0
@@ -59,7 +61,8 @@ def _only_in(packs: Sequence[PackEntry], source: BucketEndpoint, target: BucketE
     # Nothing refers to a dictionary, so no walk comes by; frames in other packs may need it all the same.
     yield from source.objects(target.missing(list(dictionaries)))
     oids: list[Oid] = [oid for index in indexes for oid in index.oids() if oid not in dictionaries]
-    yield from Walk(source.objects, target.missing).reach(oids)
+    walk = Walk(lambda oids: with_references(source.objects(oids)), target.missing, REMEMBERED)
+    yield from walk.reach(oids)
 
 
 def _replaced(root: Root, name: str, old: Sequence[PackEntry], new: Sequence[PackEntry]) -> Root:
