@@ -1,6 +1,7 @@
 """The settings of a store: the file `config.toml` in its directory, which people may edit.
 
-Credentials are not in it, only where to find them. Not responsible for experiments, which have files of their own.
+Credentials are not in it, only where to find them. Not responsible for changing it (`editing`), nor for experiments,
+which have files of their own.
 """
 
 from __future__ import annotations
@@ -8,14 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from themis_vcs.errors import ConfigurationError, StorageError, UsageError
 from themis_vcs.model import refname
-from themis_vcs.store.layout import Layout, replace
-
-if TYPE_CHECKING:
-    import tomlkit
+from themis_vcs.store.layout import Layout
 
 TRUST: Final = ("all", "signed", "local")
 
@@ -73,12 +71,12 @@ class Settings:
 
     def __init__(self, path: Path) -> None:
         self.file = Layout(path).config
-        self._data: dict[str, Any] = {}
+        self.data: dict[str, Any] = {}
         if self.file.exists():
             import tomllib  # noqa: PLC0415
 
             try:
-                self._data = tomllib.loads(self.file.read_text())
+                self.data = tomllib.loads(self.file.read_text())
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise ConfigurationError(str(self.file), [("", str(error))]) from error
             except OSError as error:
@@ -87,74 +85,28 @@ class Settings:
 
     def remotes(self) -> dict[str, dict[str, Any]]:
         """Return the settings of every remote, by its name."""
-        return dict(self._data.get("remote", {}))
+        return dict(self.data.get("remote", {}))
 
     @property
     def trust(self) -> str:
         """Whose results are reused."""
-        return str(self._data.get("cache", {}).get("trust", TRUST[0]))
+        return str(self.data.get("cache", {}).get("trust", TRUST[0]))
 
     def items(self) -> list[tuple[str, Any]]:
         """Return what is set, as (key, value) by key."""
-        found = [(f"cache.{name}", value) for name, value in self._data.get("cache", {}).items()]
+        found = [(f"cache.{name}", value) for name, value in self.data.get("cache", {}).items()]
         for remote, settings in self.remotes().items():
             found += [(f"remote.{remote}.{name}", value) for name, value in settings.items()]
         return sorted(found)
 
-    def set(self, values: dict[str, str | None]) -> None:
-        """Set keys such as `remote.origin.url`, all or none; None takes one away. UsageError."""
-        changes = {key: (_parts(key), value) for key, value in values.items()}
-        document = self._document()
-        for key, ((section, name), value) in changes.items():
-            parsed = None if value is None else _parsed(key, name, section, value)
-            _change(document, [*section, name], parsed)
-        self._write(document)
-
-    def add_remote(self, name: str, values: dict[str, str]) -> None:
-        """Add a remote. UsageError if it is there already."""
-        check_remote(name)
-        if name in self.remotes():
-            raise UsageError(f"remote {name} exists", hint=f"`themis config remote.{name}.url URL` changes its address")
-        self.set({f"remote.{name}.{key}": value for key, value in values.items()})
-
-    def remove_remote(self, name: str) -> None:
-        """Take a remote away, which is there."""
-        document = self._document()
-        document["remote"].pop(name)
-        self._write(document)
-
-    def rename_remote(self, old: str, new: str) -> None:
-        """Give a remote, which is there, another name. UsageError if that is taken."""
-        check_remote(new)
-        if new in self.remotes():
-            raise UsageError(f"remote {new} exists")
-        document = self._document()
-        remotes = document["remote"]
-        remotes[new] = remotes.pop(old)
-        self._write(document)
-
     @staticmethod
     def check_key(key: str) -> None:
         """UsageError if there is no such setting."""
-        _parts(key)
-
-    def _document(self) -> tomlkit.TOMLDocument:
-        import tomlkit  # noqa: PLC0415
-
-        return tomlkit.parse(self.file.read_text() if self.file.exists() else "")
-
-    def _write(self, document: tomlkit.TOMLDocument) -> None:
-        import tomlkit  # noqa: PLC0415
-
-        try:
-            replace(self.file, tomlkit.dumps(document).encode())
-        except OSError as error:
-            raise StorageError(f"cannot write {self.file}: {error.strerror}") from error
-        self._data = document.unwrap()
+        parts_of(key)
 
     def _check(self) -> None:
         problems = []
-        for section, values in self._data.items():
+        for section, values in self.data.items():
             tables = {"cache": values} if section == "cache" else values if section == "remote" else None
             if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
                 problems.append((section, "not a setting of a store"))
@@ -186,7 +138,7 @@ def check_remote(name: str) -> str:
     return name
 
 
-def _parts(key: str) -> tuple[list[str], str]:
+def parts_of(key: str) -> tuple[list[str], str]:
     """Return the tables and the name of a key."""
     section, _, rest = key.partition(".")
     if section == "cache" and rest in CACHE:
@@ -198,22 +150,8 @@ def _parts(key: str) -> tuple[list[str], str]:
     raise UsageError(f"{key!r} is not a setting", hint=f"there are {', '.join(keys)}")
 
 
-def _parsed(key: str, name: str, section: list[str], value: str) -> object:
+def parsed(key: str, name: str, section: list[str], value: str) -> object:
     try:
         return (CACHE if section[0] == "cache" else REMOTE)[name].value(value)
     except ValueError as error:
         raise UsageError(f"{key} cannot be {value[:80]!r}: {error}") from error
-
-
-def _change(document: Any, path: list[str], value: object) -> None:
-    import tomlkit  # noqa: PLC0415
-
-    table = document
-    for place, part in enumerate(path[:-1]):
-        if part not in table:
-            table[part] = tomlkit.table(is_super_table=place + 2 < len(path))
-        table = table[part]
-    if value is None:
-        table.pop(path[-1], None)
-    else:
-        table[path[-1]] = value

@@ -147,25 +147,22 @@ def store_at(path: Path) -> Path:
 
 
 def probe(remote: Remote, endpoint: Endpoint) -> dict[str, Any]:
-    """Return what an endpoint turns out to be, as a document; `said` is that in words, `trusted` whether refs are safe
-    there.
-    """
+    """Return what an endpoint turns out to be, as a document; refs are safe there if it `ignores` no condition."""
     refs = endpoint.refs()
     names = sum(ref.startswith("names/") for ref in refs)
-    said = f"reached by {remote.address.kind}; {names} names and {len(refs) - names} tags"
     ignored: list[str] = []
     if remote.address.kind == "bucket":
         from themis_vcs.transfer.bucket.probe import probe as conditions  # noqa: PLC0415
 
         ignored = conditions(bucket_of(remote, endpoint).bucket).ignored
-        said += f"; it ignores conditions: {', '.join(ignored)}" if ignored else "; it compares before it writes"
     return {
         "name": remote.name or None,
         "address": remote.address.text,
         "kind": remote.address.kind,
-        "refs": len(refs),
+        "names": names,
+        "tags": len(refs) - names,
         "trusted": not ignored,
-        "said": said,
+        "ignores": ignored,
     }
 
 

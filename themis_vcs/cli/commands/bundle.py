@@ -29,6 +29,9 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "
 _CHUNK = 1 << 20
 
 
+_file = click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+
+
 def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     """A number of bytes, such as 4GiB or 700MB."""
     if value is None:
@@ -60,7 +63,7 @@ def command() -> None:
         ("For discs of 4 GiB", "themis bundle create paper.bundle --all --split 4GiB"),
     ],
 )
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@_file
 @click.argument("revisions", metavar="[REV]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Put in every name and every tag.")
 @click.option(
@@ -160,7 +163,7 @@ def _report_made(session: Session, refs: dict[str, Oid], made: Made, written: li
     short_help="Check that a bundle is whole.",
     examples=[("Before it is burnt to a disc", "themis bundle verify paper.bundle")],
 )
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@_file
 @click.option("--part", is_flag=True, help="Check FILE alone, although it is one part of several.")
 @json_option()
 @click.pass_obj
@@ -195,7 +198,7 @@ def verify(session: Session, file: Path, part: bool, as_json: bool) -> None:
     short_help="List the refs of a bundle.",
     examples=[("What is in it?", "themis bundle list paper.bundle")],
 )
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@_file
 @json_option()
 @click.pass_obj
 def list_(session: Session, file: Path, as_json: bool) -> None:
@@ -217,7 +220,7 @@ def list_(session: Session, file: Path, as_json: bool) -> None:
     short_help="Bring what is in a bundle into the store.",
     examples=[("What somebody sent", "themis bundle unbundle results.bundle")],
 )
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@_file
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--force", is_flag=True, help="Move our names even if runs are lost by it; the reflog keeps them.")
 @transfer_options

@@ -34,6 +34,7 @@ def command(session: Session, address: str, directory: Path | None, origin: str,
     DIR is by default the last part of URL, and must not be there yet or be empty. What arrived before an interruption
     stays; `themis pull` in DIR goes on from there.
     """
+    from themis_vcs.store.editing import add_remote
     from themis_vcs.store.layout import NAME
     from themis_vcs.store.repository import Repository
     from themis_vcs.store.settings import Settings, check_remote
@@ -50,7 +51,7 @@ def command(session: Session, address: str, directory: Path | None, origin: str,
     try:
         endpoint.refs()
         with Repository.init(directory / NAME) as repository:
-            Settings(directory / NAME).add_remote(origin, {"url": where.address.text})
+            add_remote(Settings(directory / NAME), origin, {"url": where.address.text})
             verbs = ("cloned from", "receiving", "received")
             carry_out(session.output, repository, where, endpoint, Options(False, progress, as_json), verbs, pulled)
     except BaseException:

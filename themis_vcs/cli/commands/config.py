@@ -32,6 +32,8 @@ def command(session: Session, key: str | None, value: str | None, unset: bool, a
     The settings are in `config.toml` in the store, which may be edited. Credentials are not among them, only where to
     find them: an environment variable, a file, or a command.
     """
+    from themis_vcs.store.editing import change
+
     settings = session.settings()
     found = dict(settings.items())
     if key is not None and (value is not None or unset):
@@ -39,7 +41,7 @@ def command(session: Session, key: str | None, value: str | None, unset: bool, a
             raise UsageError("--unset takes no VALUE")
         if unset and key not in found:
             raise NotFound(f"{key} is not set", hint="`themis config` shows what is")
-        settings.set({key: value})
+        change(settings, {key: value})
     elif key is not None:
         if key not in found:
             settings.check_key(key)

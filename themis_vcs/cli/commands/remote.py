@@ -59,11 +59,12 @@ def add(
 
     `themis config remote.NAME.…` sets what else there is to say about it.
     """
+    from themis_vcs.store.editing import add_remote
     from themis_vcs.transfer.address import parse
 
     tokens = {"token-env": token_env, "token-file": token_file, "token-command": token_command}
     given = {key: value for key, value in tokens.items() if value is not None}
-    session.settings().add_remote(name, {"url": parse(address).text, **given})
+    add_remote(session.settings(), name, {"url": parse(address).text, **given})
 
 
 @command.command(
@@ -128,13 +129,14 @@ def _said(row: dict[str, Any]) -> str:
 def remove(session: Session, name: str) -> None:
     """Forget the remote NAME and where its names were. Runs that came from it stay."""
     from themis_vcs.store.backend import RefUpdate
+    from themis_vcs.store.editing import remove_remote
 
     settings = session.settings()
     _known(settings, name)
     with session.writing() as repository:
         gone = [RefUpdate(ref, None) for ref, _ in repository.refs(f"remotes/{name}/")]
         repository.commit(gone, message=f"remove remote {name}")
-    settings.remove_remote(name)
+    remove_remote(settings, name)
 
 
 @command.command(
@@ -149,10 +151,11 @@ def remove(session: Session, name: str) -> None:
 def rename(session: Session, old: str, new: str) -> None:
     """Call the remote OLD by the name NEW from now on."""
     from themis_vcs.store.backend import RefUpdate
+    from themis_vcs.store.editing import rename_remote
 
     settings = session.settings()
     _known(settings, old)
-    settings.rename_remote(old, new)
+    rename_remote(settings, old, new)
     with session.writing() as repository:
         moves = []
         for ref, oid in repository.refs(f"remotes/{old}/"):
@@ -182,7 +185,11 @@ def probe(session: Session, name: str, as_json: bool) -> int:
     if as_json:
         session.output.json(found)
     else:
-        session.output.line(bold(remote.shown), "  ", found["said"])
+        conditions = found["ignores"]
+        said = f"; it ignores conditions: {', '.join(conditions)}" if conditions else "; it compares before it writes"
+        counts = f"{count(found['names'], 'name')} and {count(found['tags'], 'tag')}"
+        told = said if found["kind"] == "bucket" else ""
+        session.output.line(bold(remote.shown), f"  reached by {found['kind']}: {counts}", told)
     return OK if found["trusted"] else FINDINGS
 
 
