@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import click
@@ -23,15 +24,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 _COLORS: Final = {"new": "green", "updated": "green", "forced": "yellow", "deleted": "yellow", "rejected": "red"}
 
 
-def transfer_options(function: F) -> F:
-    """`--dry-run`, `--progress` and `--json`."""
+def transfer_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--dry-run`, `--progress` and `--json`, together as the parameter `options`."""
+
+    @wraps(function)
+    def command(*given: Any, dry_run: bool, progress: bool, as_json: bool, **others: Any) -> Any:
+        return function(*given, options=Options(dry_run, progress, as_json), **others)
+
     for decorate in (
         click.option("--json", "as_json", is_flag=True, help="Print one JSON document, themis.transfer/1."),
         click.option("--progress", is_flag=True, help="Show progress although stderr is no terminal."),
         click.option("--dry-run", is_flag=True, help="Say what would move and what would be sent; change nothing."),
     ):
-        function = decorate(function)
-    return function
+        command = decorate(command)
+    return command
 
 
 def narrowing_options(function: F) -> F:

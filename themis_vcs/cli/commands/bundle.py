@@ -230,9 +230,7 @@ def unbundle(
     file: Path,
     names: tuple[str, ...],
     force: bool,
-    dry_run: bool,
-    progress: bool,
-    as_json: bool,
+    options: Options,
 ) -> None:
     """Pull from the bundle FILE; as `themis pull FILE`, and from stdin too."""
     from themis_vcs.transfer.address import Address
@@ -248,9 +246,11 @@ def unbundle(
             repository,
             remote,
             bundle,
-            Options(dry_run, progress, as_json),
+            options,
             verbs,
-            lambda here, there, source, meter: pulled(here, there, source, meter, names, force=force, dry_run=dry_run),
+            lambda here, there, source, meter: pulled(
+                here, there, source, meter, names, force=force, dry_run=options.dry_run
+            ),
         )
 
 

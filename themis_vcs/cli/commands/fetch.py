@@ -37,9 +37,7 @@ def command(
     remote: str | None,
     names: tuple[str, ...],
     prune: bool,
-    dry_run: bool,
-    progress: bool,
-    as_json: bool,
+    options: Options,
 ) -> None:
     """Bring runs with all that they reach from REMOTE, a name or an address, by default origin.
 
@@ -53,6 +51,6 @@ def command(
         changes = plan_fetch(repository, select(there, names, where.shown), where.tracking)
         if prune:
             changes += plan_prune(repository, there, where.tracking)
-        return fetch(repository, endpoint, changes, origin=where.shown, dry_run=dry_run, progress=meter)
+        return fetch(repository, endpoint, changes, origin=where.shown, dry_run=options.dry_run, progress=meter)
 
-    share(session, remote, Options(dry_run, progress, as_json), ("from", "receiving", "received"), body)
+    share(session, remote, options, ("from", "receiving", "received"), body)

@@ -37,9 +37,7 @@ def command(
     remote: str | None,
     names: tuple[str, ...],
     force: bool,
-    dry_run: bool,
-    progress: bool,
-    as_json: bool,
+    options: Options,
 ) -> None:
     """Fetch from REMOTE, by default origin, then move each name here to where it is there.
 
@@ -49,6 +47,6 @@ def command(
     """
 
     def body(repository: Repository, where: Remote, endpoint: Endpoint, meter: Meter) -> Shared:
-        return pulled(repository, where, endpoint, meter, names, force=force, dry_run=dry_run)
+        return pulled(repository, where, endpoint, meter, names, force=force, dry_run=options.dry_run)
 
-    share(session, remote, Options(dry_run, progress, as_json), ("from", "receiving", "received"), body)
+    share(session, remote, options, ("from", "receiving", "received"), body)

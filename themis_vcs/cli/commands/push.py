@@ -60,9 +60,7 @@ def command(
     atomic: bool,
     stages: str | None,
     observations: bool,
-    dry_run: bool,
-    progress: bool,
-    as_json: bool,
+    options: Options,
 ) -> None:
     """Send runs with all that they reach to REMOTE, a name or an address, by default origin.
 
@@ -90,10 +88,17 @@ def command(
             changes = plan_push(repository, there, wanted, where.tracking, insistence)
         tracking = where.tracking if where.name else ""
         return push(
-            repository, endpoint, changes, tracking=tracking, atomic=atomic, seen=there, dry_run=dry_run, progress=meter
+            repository,
+            endpoint,
+            changes,
+            tracking=tracking,
+            atomic=atomic,
+            seen=there,
+            dry_run=options.dry_run,
+            progress=meter,
         )
 
-    share(session, remote, Options(dry_run, progress, as_json), ("to", "sending", "sent"), body)
+    share(session, remote, options, ("to", "sending", "sent"), body)
 
 
 def _wanted(
