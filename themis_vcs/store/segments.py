@@ -97,7 +97,7 @@ class Finder:
     def frame(self, location: Location) -> Frame:
         """Return a copy of the frame at a location."""
         number, offset = location
-        data = self._segment(number)
+        data = self._segments[number] if number in self._segments else self._segment(number)
         if data is None:
             raise Corrupt(f"the index points to segment {number}, which does not exist")
         return frames.unpack(data, offset)
