@@ -50,18 +50,18 @@ class LmdbObjects:
         for wanted in steps(oids, _STEP):
             with self.environment.reading() as reader:
                 found = self._frames(reader, wanted)
-            for oid in wanted:
-                yield oid, self._verified(oid, *found[oid])
+            for oid, frame in zip(wanted, found, strict=True):
+                yield oid, self._verified(oid, frame)
 
     def stored(self, oids: Iterable[Oid]) -> Iterator[Stored]:
+        dictionary = self.compressor.oid_of
         for wanted in steps(oids, _STEP):
             with self.environment.reading() as reader:
                 found = self._frames(reader, wanted)
-            for oid in wanted:
-                frame, candidates = found[oid]
-                payload = self._verified(oid, frame, candidates)
-                assert frame is not None
-                yield Stored(frame, self.compressor.oid_of(frame.dictionary) if frame.dictionary else None, payload)
+            for oid, frame in zip(wanted, found, strict=True):
+                payload = self._verified(oid, frame)
+                assert isinstance(frame, Frame)
+                yield Stored(frame, dictionary(frame.dictionary) if frame.dictionary else None, payload)
 
     def everything(self) -> Iterator[tuple[Oid, bytes]]:
         number, count = 1, 0
@@ -73,7 +73,7 @@ class LmdbObjects:
                 break
             for frame in (frame for _, found in stored for frame in found):
                 count += 1
-                yield frame.oid, self._verified(frame.oid, frame, ())
+                yield frame.oid, self._verified(frame.oid, frame)
             number = stored[-1][0] + 1
         if count < expected:
             raise Corrupt(f"the index knows {expected:,} objects, and {count:,} were found")
@@ -158,29 +158,27 @@ class LmdbObjects:
             return False
         return frame.oid != oid
 
-    def _frames(self, reader: Reader, oids: Sequence[Oid]) -> dict[Oid, tuple[Frame | None, Sequence[Location]]]:
-        """Return for each oid its frame, or None and the places where it might have been."""
+    def _frames(self, reader: Reader, oids: Sequence[Oid]) -> list[Frame | list[Location]]:
+        """Return for each oid its frame, or the places where that might have been."""
         finder = Finder(reader)
-        found: dict[Oid, tuple[Frame | None, Sequence[Location]]] = {}
+        found: list[Frame | list[Location]] = []
         for oid, place in zip(oids, finder.find_all(oids), strict=True):
-            if place is None:
-                found[oid] = None, finder.candidates(oid)
-                continue
             try:
-                found[oid] = finder.frame(place), ()
+                found.append(finder.candidates(oid) if place is None else finder.frame(place))
             except Corrupt as error:
                 self._damaged.add(oid)
                 raise Corrupt(f"object {oid.hex()} is damaged: {error}", oid=oid) from error
         return found
 
-    def _verified(self, oid: Oid, frame: Frame | None, candidates: Sequence[Location]) -> bytes:
-        try:
-            if frame is not None:
-                return payload_of(frame, self.compressor.lookup)
-        except ThemisError:
-            self._damaged.add(oid)
-            raise
-        if all(self._leads_elsewhere(oid, place) for place in candidates):
+    def _verified(self, oid: Oid, found: Frame | list[Location]) -> bytes:
+        """Return the payload of an object from what was found of it."""
+        if isinstance(found, Frame):
+            try:
+                return payload_of(found, self.compressor.lookup)
+            except ThemisError:
+                self._damaged.add(oid)
+                raise
+        if all(self._leads_elsewhere(oid, place) for place in found):
             raise ObjectNotFound(oid)
         self._damaged.add(oid)
         raise Corrupt(f"object {oid.hex()} is damaged: the index knows it, and its frame does not", oid=oid)

@@ -33,7 +33,7 @@ Location: TypeAlias = tuple[int, int]
 
 def row_of(oid: Oid, location: Location) -> bytes:
     """Return the index row of an object."""
-    return oid[:PREFIX] + _PLACE.pack(*location)
+    return _ROW.pack(oid, *location)
 
 
 def location_of(row: bytes | memoryview) -> Location:
@@ -195,7 +195,7 @@ def append(writer: Writer, new: Sequence[Frame]) -> None:
             number += 1
             writer.put(SEGMENTS, _NUMBER.pack(number), b"".join(parts), append=True)
             parts, size = [], 0
-        entries.append((INDEX_KEY, row_of(frame.oid, (number + 1, size))))
+        entries.append((INDEX_KEY, _ROW.pack(frame.oid, number + 1, size)))
         parts.append(data)
         size += len(data)
     if parts:

@@ -79,22 +79,23 @@ class Walk(Generic[T]):
             self._left[oid], self._waiting[oid] = len(below), item
             for child in below:
                 self._users.setdefault(child, []).append(oid)
+        self._forget()
 
     def _arrived(self, oid: Oid) -> Sequence[T]:
         """Note that an object has been given, and return what waited for it alone."""
         ready: list[T] = []
         arrived = [oid]
+        left = self._left
         while arrived:
             oid = arrived.pop()
             self._lacking.discard(oid)
             self._there.add(oid)
             for user in self._users.pop(oid, ()):
-                self._left[user] -= 1
-                if not self._left[user]:
-                    del self._left[user]
+                left[user] -= 1
+                if not left[user]:
+                    del left[user]
                     ready.append(self._waiting.pop(user))
                     arrived.append(user)
-        self._forget()
         return ready
 
     def _forget(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from themis_vcs.model.derivation import key_of
-from themis_vcs.model.objects import Dictionary, Object, Step, is_step, load
+from themis_vcs.model.objects import Dictionary, Step, is_step, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Foreign, Stored
 from themis_vcs.store.group import MAX_BYTES, MAX_OBJECTS
@@ -35,17 +35,18 @@ class Intake:
 
         What comes undecoded is from a store of ours, which has looked at its form and its references when it was made.
         """
-        if item.object is not None:
-            obj: Object | None = self._kinds.add(item)
-        else:
-            obj = load(item.payload, Step) if is_step(item.payload) else None
+        frame, name, payload, obj = item
+        if obj is not None:
+            self._kinds.add(item)
+        elif is_step(payload):
+            obj = load(payload, Step)
         if isinstance(obj, Dictionary):
             return  # It enters the store with the first object that uses it.
+        oid = frame.oid
         if isinstance(obj, Step) and obj.value is not None:
-            self._keys[item.frame.oid] = key_of(obj)
-        dictionary = None if item.dictionary is None else self._payload(item.dictionary)
-        self._group[item.frame.oid] = Foreign(item.frame, dictionary)
-        self._bytes += len(item.frame.data)
+            self._keys[oid] = key_of(obj)
+        self._group[oid] = Foreign(frame, None if name is None else self._payload(name))
+        self._bytes += len(frame.data)
         if not self._whole and (len(self._group) >= MAX_OBJECTS or self._bytes >= MAX_BYTES):
             self.flush()
 

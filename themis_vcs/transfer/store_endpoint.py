@@ -48,9 +48,9 @@ class StoreEndpoint:
         intake = Intake(self.repository, source.dictionary)
         count = size = 0
         try:
-            for item in items:
+            for count, item in enumerate(items, start=1):
                 intake.add(item)
-                count, size = count + 1, size + item.frame.size
+                size += item.frame.size
                 if progress is not None and count % _TOLD == 0:
                     progress(Transferred(count, size))
         finally:
