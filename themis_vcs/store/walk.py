@@ -6,6 +6,7 @@ What is fetched, and from where, is for the caller to say.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, filterfalse
 from typing import Final, Generic, TypeVar
 
 from themis_vcs.model.oid import Oid
@@ -52,12 +53,13 @@ class Walk(Generic[T]):
 
     def _ask(self, oids: Iterable[Oid]) -> list[Oid]:
         """Return those that nothing was known of and that are lacking, and remember which are not."""
-        there, before, lacking = self._there, self._there_before, self._lacking
-        new = [oid for oid in dict.fromkeys(oids) if oid not in there and oid not in before and oid not in lacking]
+        new = list(dict.fromkeys(oids))
+        for known in (self._there, self._there_before, self._lacking):
+            new = list(filterfalse(known.__contains__, new))
         absent = self._missing(new) if new else []
-        lacking.update(absent)
+        self._lacking.update(absent)
         if len(absent) < len(new):
-            self.note(oid for oid in new if oid not in lacking)
+            self.note(filterfalse(self._lacking.__contains__, new))
         return absent
 
     def _fetched(self, oids: list[Oid], stack: list[Oid]) -> Iterator[T]:
@@ -69,7 +71,7 @@ class Walk(Generic[T]):
             else:
                 yield item
                 yield from self._arrived(oid)
-        stack.extend(reversed(self._ask(child for _, found, _ in above for child in found)))
+        stack.extend(reversed(self._ask(chain.from_iterable(found for _, found, _ in above))))
         for oid, found, item in above:
             below = self._lacking.intersection(found)
             if not below:
