@@ -60,7 +60,7 @@ def failure(*answers: bytes, kind: type[ThemisError] = RemoteError, **options: A
     with canned(*answers) as server, pytest.raises(kind) as caught:
         ask(server.url.removesuffix("/v1"), token=TOKEN, **options)
     text = f"{caught.value.message} {caught.value.hint}"
-    assert TOKEN not in text and "5555" not in text
+    assert TOKEN not in text and "5" * 6 not in text  # A port may have five of them.
     return text
 
 

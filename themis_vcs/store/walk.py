@@ -5,6 +5,7 @@ What is fetched, and from where, is for the caller to say.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, filterfalse
 from typing import Final, Generic, TypeVar
@@ -65,39 +66,40 @@ class Walk(Generic[T]):
     def _fetched(self, oids: list[Oid], stack: list[Oid]) -> Iterator[T]:
         """Yield of these objects those that lack nothing below them; the others wait for what goes onto the stack."""
         above: list[tuple[Oid, Sequence[Oid], T]] = []
+        given: list[Oid] = []
         for oid, found, item in self._fetch(oids):
             if found:
                 above.append((oid, found, item))
             else:
                 yield item
-                yield from self._arrived(oid)
+                given.append(oid)
+        yield from self._waited_for(given)
         stack.extend(reversed(self._ask(chain.from_iterable(found for _, found, _ in above))))
         for oid, found, item in above:
             below = self._lacking.intersection(found)
             if not below:
                 yield item
-                yield from self._arrived(oid)
+                yield from self._waited_for([oid])
                 continue
             self._left[oid], self._waiting[oid] = len(below), item
             for child in below:
                 self._users.setdefault(child, []).append(oid)
         self._forget()
 
-    def _arrived(self, oid: Oid) -> Sequence[T]:
-        """Note that an object has been given, and return what waited for it alone."""
+    def _waited_for(self, given: list[Oid]) -> Sequence[T]:
+        """Note that objects have been given, and return what waited for them alone."""
         ready: list[T] = []
-        arrived = [oid]
-        left = self._left
-        while arrived:
-            oid = arrived.pop()
-            self._lacking.discard(oid)
-            self._there.add(oid)
-            for user in self._users.pop(oid, ()):
-                left[user] -= 1
-                if not left[user]:
-                    del left[user]
+        while given:
+            self._lacking.difference_update(given)
+            self._there.update(given)
+            users = Counter(chain.from_iterable(self._users.pop(oid, ()) for oid in given))
+            given = []
+            for user, count in users.items():
+                self._left[user] -= count
+                if not self._left[user]:
+                    del self._left[user]
                     ready.append(self._waiting.pop(user))
-                    arrived.append(user)
+                    given.append(user)
         return ready
 
     def _forget(self) -> None:

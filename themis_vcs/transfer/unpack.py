@@ -123,16 +123,15 @@ class PackReader:
         return frames.unpack(header + self._take(stored), 0)
 
     def _admit(self, oid: Oid, found: Object, payload: bytes, start: int) -> None:
+        needs, places = self.needs, self._places
         for reference in references(found):
-            if reference not in self._places:
-                self.needs.setdefault(reference, oid)
-                if len(self.needs) > pack.MAX_NEEDS:
+            if reference not in places and reference not in needs:
+                needs[reference] = oid
+                if len(needs) > pack.MAX_NEEDS:
                     raise self._malformed(start, f"more than {pack.MAX_NEEDS:,} objects are needed from elsewhere", oid)
-        if oid in self.needs:
-            raise self._malformed(
-                start, f"object {oid.hex()} comes after object {self.needs[oid].hex()}, which needs it"
-            )
-        self._places[oid] = start
+        if oid in needs:
+            raise self._malformed(start, f"object {oid.hex()} comes after object {needs[oid].hex()}, which needs it")
+        places[oid] = start
         if isinstance(found, Dictionary):
             self.carried += 1
             self._use(oid, found, payload, start)
