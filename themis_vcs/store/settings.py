@@ -32,7 +32,7 @@ def _text(text: str) -> str:
 
 
 def _variable(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text, re.ASCII):
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text, re.ASCII) or re.fullmatch(r"themis_[0-9a-f]{64}", text):
         raise ValueError("it must be the name of an environment variable, not its value")
     return text
 
@@ -150,8 +150,16 @@ def parts_of(key: str) -> tuple[list[str], str]:
     raise UsageError(f"{key!r} is not a setting", hint=f"there are {', '.join(keys)}")
 
 
+def checked(remote: str, name: str, value: str) -> object:
+    """Return the value that a text gives a setting of a remote. UsageError."""
+    key = f"remote.{remote}.{name}"
+    section, name = parts_of(key)
+    return parsed(key, name, section, value)
+
+
 def parsed(key: str, name: str, section: list[str], value: str) -> object:
     try:
         return (CACHE if section[0] == "cache" else REMOTE)[name].value(value)
     except ValueError as error:
-        raise UsageError(f"{key} cannot be {value[:80]!r}: {error}") from error
+        shown = "this" if name.startswith("token") else repr(value[:80])  # It may be the token itself.
+        raise UsageError(f"{key} cannot be {shown}: {error}") from error

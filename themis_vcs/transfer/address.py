@@ -86,6 +86,8 @@ def _ssh(text: str, user: str | None, host: str, port: int | None, path: str) ->
         host = f"[{host}]"
     if not _HOST.fullmatch(host):
         raise UsageError(f"{text!r}: {host!r} cannot be the name of a host")
+    if not path.isprintable():
+        raise UsageError(f"{text!r}: a path has only printable characters")
     path = path.removeprefix("/~/") if path.startswith("/~/") else path.removeprefix("~/")
     if not path or path.startswith("-"):
         raise UsageError(f"{text!r} names no path" if not path else f"{text!r}: a path cannot begin with '-'")

@@ -254,11 +254,14 @@ class Files:
         return self._open
 
     def keep(self) -> list[Path]:
-        """Give all files their names."""
+        """Give all files their names. Parts beyond them, which are of another bundle, are deleted."""
         self._finish()
         try:
             for parts, path in self._written:
                 parts.rename(path)
+            last = len(self._written)
+            while (stale := self._names(last := last + 1)).exists() and stale != self._names(1):
+                stale.unlink()
         except OSError as error:
             raise StorageError(f"cannot write {error.filename2}: {error.strerror}") from error
         return [path for _, path in self._written]

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol, TypeVar
+
+import msgspec
 
 from themis_vcs.model.objects import Object, Run, Tag, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.view import View
 from themis_vcs.transfer.endpoint import Holder, Source
 
+T = TypeVar("T", bound=msgspec.Struct)
 FROM: Final = "from:"
 """Before the oid of a run in hex: the local fact of where it came from."""
+
+
+class Loads(Protocol):
+    """Gives objects by oid: a store, or more than one."""
+
+    def load(self, oid: Oid, kind: type[T]) -> T:
+        """Return an object of the kind that is expected."""
 
 
 class Distance(NamedTuple):
@@ -50,7 +60,7 @@ def _behind(obj: Object) -> list[Oid]:
             return []
 
 
-def runs_behind(view: View, head: Oid, until: Iterable[Oid] = ()) -> Iterator[tuple[Oid, Run]]:
+def runs_behind(view: Loads, head: Oid, until: Iterable[Oid] = ()) -> Iterator[tuple[Oid, Run]]:
     """Yield the run `head` and those behind it, each once, children before parents, but for `until` and what only
     those have behind them.
     """
@@ -70,7 +80,7 @@ def comes_after(view: View, new: Oid, old: Oid) -> bool:
     return any(oid == old for oid, _ in runs_behind(view, new))
 
 
-def distance(view: View, one: Oid, other: Oid) -> Distance:
+def distance(view: Loads, one: Oid, other: Oid) -> Distance:
     """Return how far two runs are from what they have in common."""
     if one == other:
         return Distance(0, 0)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
@@ -28,11 +29,15 @@ _TOKEN_TIMEOUT: Final = 60
 
 
 class Remote(NamedTuple):
-    """Another store: its name, "" if it has none here, its address, and its settings beside that."""
+    """Another store: its name, "" if it has none here, its address, and its settings beside that.
+
+    `place` stands for the name of one that has none, where its names are kept among the refs here.
+    """
 
     name: str
     address: Address
     settings: dict[str, Any]
+    place: str = ""
 
     @property
     def shown(self) -> str:
@@ -42,7 +47,7 @@ class Remote(NamedTuple):
     @property
     def tracking(self) -> str:
         """The place of its names among the refs here."""
-        return f"remotes/{self.name or self.address.stem}/"
+        return f"remotes/{self.name or self.place or self.address.stem}/"
 
 
 def find(known: Mapping[str, dict[str, Any]], given: str | None) -> Remote:
@@ -65,7 +70,16 @@ def find(known: Mapping[str, dict[str, Any]], given: str | None) -> Remote:
     if address.kind == "path" and "/" not in given and not Path(address.path).exists():
         hint = f"the remotes are {', '.join(known)}" if known else "`themis remote add NAME URL` adds one"
         raise NotFound(f"{given!r} is neither a remote nor a path", hint=hint)
-    return Remote("", address, {})
+    return unnamed(known, address)
+
+
+def unnamed(known: Mapping[str, dict[str, Any]], address: Address) -> Remote:
+    """Return what is at an address: the remote that has it, else one without a name, in a place of its own."""
+    for name, settings in known.items():
+        if settings.get("url") == address.text:
+            return Remote(name, address, {key: value for key, value in settings.items() if key != "url"})
+    places = (f"{address.stem}-{number}" if number > 1 else address.stem for number in count(1))
+    return Remote("", address, {}, next(place for place in places if place not in known))
 
 
 def connect(remote: Remote, cache: Path | None = None) -> Endpoint:
@@ -143,7 +157,7 @@ def store_at(path: Path) -> Path:
     for candidate in (path, path / NAME):
         if (candidate / "format").exists():
             return candidate
-    raise NoStore(f"no store at {path}", hint="`themis init` makes one there")
+    raise NoStore(f"no store at {path}", hint=f"`themis init {shlex.quote(str(path))}` makes one there")
 
 
 def probe(remote: Remote, endpoint: Endpoint) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from themis_vcs.errors import NotFound, Rejected
+from themis_vcs.model.objects import load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.endpoint import Endpoint, Progress, Source, Target, Transferred
-from themis_vcs.transfer.history import Distance, comes_after, distance
+from themis_vcs.transfer.history import Distance, T, comes_after, distance
 from themis_vcs.transfer.inherited import inherited
 from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking, transfer
@@ -97,7 +98,7 @@ def _pushed(
         outcome, reason = "unchanged", ""
     elif insistence.lease is not None and ref.startswith(NAMES):
         seen = insistence.lease.get(ref, repository.ref(tracking + ref.removeprefix(NAMES)))
-        reason = "" if old == seen else f"it is at {_short(old)} there, and was expected at {_short(seen)}"
+        reason = "" if old == seen else _unexpected(old, seen)
         outcome = "rejected" if reason else "forced" if old else "new"
     elif old is None:
         outcome, reason = "new", ""
@@ -107,6 +108,12 @@ def _pushed(
         reason = _loses(repository, ref, new, old)
         outcome = "rejected" if reason else "updated"
     return Change(ref, ref, old, new, outcome, reason)
+
+
+def _unexpected(old: Oid | None, seen: Oid | None) -> str:
+    if seen is None:
+        return f"it is at {_short(old)} there, and no fetch has seen it"
+    return f"it is at {_short(old)} there, and was expected at {_short(seen)}"
 
 
 def _loses(repository: Repository, ref: str, new: Oid, old: Oid) -> str:
@@ -130,7 +137,7 @@ def plan_deletions(
     for ref, old in select(there, names, "the remote").items():
         seen = repository.ref(tracking + ref.removeprefix(NAMES)) if ref.startswith(NAMES) else repository.ref(ref)
         lost = not insistence.force and old != seen
-        reason = f"it is at {_short(old)} there, and was expected at {_short(seen)}" if lost else ""
+        reason = _unexpected(old, seen) if lost else ""
         changes.append(Change(ref, ref, old, None, "rejected" if lost else "deleted", reason))
     return changes
 
@@ -221,29 +228,52 @@ def fetch(
     )
 
 
-def pull(repository: Repository, fetched: Iterable[Change], *, origin: str, force: bool = False) -> list[Change]:
-    """Move the names here that were fetched to where they are there. Rejected if one would lose runs; then none moves,
-    unless `force`.
-    """
+class _Both:
+    """Objects of a store, and of a source where the store does not have them yet."""
+
+    def __init__(self, repository: Repository, source: Source) -> None:
+        self._repository, self._source = repository, source
+
+    def load(self, oid: Oid, kind: type[T]) -> T:
+        if self._repository.has(oid):
+            return self._repository.load(oid, kind)
+        return load(next(self._source.objects([oid])).payload, kind)  # type: ignore[type-var]
+
+
+def plan_pull(repository: Repository, source: Source, fetched: Iterable[Change], *, force: bool) -> list[Change]:
+    """Return what becomes of the names here when those that were fetched, or would be from `source`, are pulled."""
     changes = []
     for change in fetched:
         if change.source.startswith(NAMES) and change.new is not None:
             ref, new = change.source, change.new
             old = repository.ref(ref)
-            outcome, reason = _pulled(repository, old, new, force)
+            outcome, reason = _pulled(repository, source, old, new, force)
             changes.append(Change(ref, ref, old, new, outcome, reason))
-    hint = "`themis diff` shows both; `themis pull --force` takes theirs, `themis push --force` gives them ours"
-    _refuse("this store", changes, hint)
+    return changes
+
+
+def pull(
+    repository: Repository, fetched: Iterable[Change], *, origin: str, tracking: str, force: bool = False
+) -> list[Change]:
+    """Move the names here that were fetched to where they are there. Rejected if one would lose runs; then none moves,
+    unless `force`. `tracking` is where they were fetched to.
+    """
+    changes = plan_pull(repository, StoreEndpoint(repository), fetched, force=force)
+    rejected = [name for change in changes if change.outcome == "rejected" for name in [change.ref.removeprefix(NAMES)]]
+    if rejected:
+        seen = tracking.removeprefix("remotes/") + rejected[0]
+        both = f"`themis diff {rejected[0]} {seen}` shows both"
+        _refuse("this store", changes, f"{both}; add --force to take theirs, or push ours with --force-with-lease")
     updates = [change.update for change in changes if change.moves]
     if updates:
         StoreEndpoint(repository, origin=origin).move(updates, f"pull from {origin}")
     return changes
 
 
-def _pulled(repository: Repository, old: Oid | None, new: Oid, force: bool) -> tuple[str, str]:
+def _pulled(repository: Repository, source: Source, old: Oid | None, new: Oid, force: bool) -> tuple[str, str]:
     if old is None:
         return "new", ""
-    far = distance(repository, old, new)
+    far = distance(_Both(repository, source), old, new)
     if not far.behind:
         return "unchanged", ""
     if not far.ahead:

@@ -111,6 +111,8 @@ def create(
         try:
             made = bundling.create(repository, refs, opened, since=excluded, split=split, progress=meter)
             written = [] if pipe else files.keep()
+        except BrokenPipeError:
+            raise
         except OSError as error:
             raise StorageError(f"cannot write {file}: {error.strerror}") from error
         finally:
@@ -121,7 +123,7 @@ def create(
 
 
 def _refs(session: Session, repository: Repository, revisions: tuple[str, ...], everything: bool) -> dict[str, Oid]:
-    from themis_vcs.errors import NotFound
+    from themis_vcs.errors import NotFound, WrongKind
     from themis_vcs.model.objects import Run
     from themis_vcs.store.resolve import resolve
     from themis_vcs.transfer.sharing import select
@@ -136,7 +138,11 @@ def _refs(session: Session, repository: Repository, revisions: tuple[str, ...], 
             meant = select(known, [revision], "this store")
         except NotFound:
             oid = resolve(repository, revision)
-            meant = {f"names/{repository.load(oid, Run).name}": oid}
+            try:
+                meant = {f"names/{repository.load(oid, Run).name}": oid}
+            except WrongKind as error:
+                hint = "a bundle holds runs; --stages leaves out their later stages"
+                raise UsageError(f"{revision} is a part of a run", hint=hint) from error
         for ref, oid in meant.items():
             if found.setdefault(ref, oid) != oid:
                 raise UsageError(f"{revision} and another revision are both of {name_of(ref)}", hint="make two bundles")
@@ -234,10 +240,10 @@ def unbundle(
 ) -> None:
     """Pull from the bundle FILE; as `themis pull FILE`, and from stdin too."""
     from themis_vcs.transfer.address import Address
-    from themis_vcs.transfer.remotes import Remote
+    from themis_vcs.transfer.remotes import unnamed
 
     text = "stdin" if str(file) == "-" else str(file.absolute())
-    remote = Remote("", Address("path", text, text), {})
+    remote = unnamed(session.settings().remotes(), Address("path", text, text))
     verbs = ("from", "receiving", "received")
     with _opened(file, alone=False) as (bundle, _), session.writing() as repository:
         assert bundle is not None

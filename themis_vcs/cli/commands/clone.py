@@ -20,15 +20,32 @@ from themis_vcs.errors import UsageError
         ("From a store on this machine", "themis clone /srv/evals"),
         ("Over ssh, into a directory of another name", "themis clone me@host:evals theirs"),
         ("From a bundle, without any network", "themis clone results.bundle"),
+        ("From a server that asks for a token", "themis clone https://evals.example -c token-env=TEAM_TOKEN"),
     ],
 )
 @click.argument("address", metavar="URL")
 @click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.option("--origin", metavar="NAME", default="origin", show_default=True, help="What to call the remote.")
+@click.option(
+    "-c",
+    "--config",
+    "given",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A setting of the remote, as in token-env=TEAM_TOKEN or endpoint=URL; kept. Repeatable.",
+)
 @click.option("--progress", is_flag=True, help="Show progress although stderr is no terminal.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, themis.transfer/1.")
 @click.pass_obj
-def command(session: Session, address: str, directory: Path | None, origin: str, progress: bool, as_json: bool) -> None:
+def command(
+    session: Session,
+    address: str,
+    directory: Path | None,
+    origin: str,
+    given: tuple[str, ...],
+    progress: bool,
+    as_json: bool,
+) -> None:
     """Make the store DIR/.themis, with the store at URL as its remote, and pull everything from there.
 
     DIR is by default the last part of URL, and must not be there yet or be empty. What arrived before an interruption
@@ -37,12 +54,13 @@ def command(session: Session, address: str, directory: Path | None, origin: str,
     from themis_vcs.store.editing import add_remote
     from themis_vcs.store.layout import NAME
     from themis_vcs.store.repository import Repository
-    from themis_vcs.store.settings import Settings, check_remote
+    from themis_vcs.store.settings import Settings, check_remote, checked
     from themis_vcs.transfer.address import parse
     from themis_vcs.transfer.remotes import Remote, connect
 
     check_remote(origin)
-    where = Remote(origin, parse(address), {})
+    settings = dict(_setting(each) for each in given)
+    where = Remote(origin, parse(address), {key: checked(origin, key, value) for key, value in settings.items()})
     directory = Path(where.address.stem) if directory is None else directory
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise UsageError(f"{directory} is there already, and not empty", hint="name another directory")
@@ -51,7 +69,7 @@ def command(session: Session, address: str, directory: Path | None, origin: str,
     try:
         endpoint.refs()
         with Repository.init(directory / NAME) as repository:
-            add_remote(Settings(directory / NAME), origin, {"url": where.address.text})
+            add_remote(Settings(directory / NAME), origin, {"url": where.address.text, **settings})
             verbs = ("cloned from", "receiving", "received")
             carry_out(session.output, repository, where, endpoint, Options(False, progress, as_json), verbs, pulled)
     except BaseException:
@@ -60,6 +78,13 @@ def command(session: Session, address: str, directory: Path | None, origin: str,
         raise
     finally:
         endpoint.close()
+
+
+def _setting(given: str) -> tuple[str, str]:
+    key, equals, value = given.partition("=")
+    if not equals or key == "url":
+        raise UsageError(f"{key[:80]!r} is not KEY=VALUE", hint="as in -c token-env=TEAM_TOKEN")
+    return key, value
 
 
 def _keep_or_remove(session: Session, directory: Path, made: bool) -> None:

@@ -35,7 +35,7 @@ LEASE = "--force-with-lease"
 @click.argument("remote", required=False)
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Send every name.")
-@click.option("--tags", is_flag=True, help="Send every tag as well.")
+@click.option("--tags", is_flag=True, help="Send every tag; without NAME and --all, tags only.")
 @click.option("--delete", is_flag=True, help="Take the names away there. What they named stays in that store.")
 @click.option("--force", is_flag=True, help="Move names there even if runs are lost by it.")
 @click.option(
@@ -79,6 +79,8 @@ def command(
     insistence = Insistence(force, {} if lease else None)
 
     def body(repository: Repository, where: Remote, endpoint: Endpoint, meter: Meter) -> Shared:
+        if lease and not where.name:
+            raise UsageError(f"{LEASE} needs a remote with a name", hint="`themis remote add NAME URL` gives it one")
         there = endpoint.refs()
         if delete:
             changes = plan_deletions(repository, there, names, where.tracking, insistence)

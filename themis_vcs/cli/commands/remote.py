@@ -127,16 +127,19 @@ def _said(row: dict[str, Any]) -> str:
 @click.argument("name")
 @click.pass_obj
 def remove(session: Session, name: str) -> None:
-    """Forget the remote NAME and where its names were. Runs that came from it stay."""
+    """Forget the remote NAME and where its names were, or the names that `themis fetch` brought from an address. Runs
+    that came from it stay."""
     from themis_vcs.store.backend import RefUpdate
     from themis_vcs.store.editing import remove_remote
 
     settings = session.settings()
-    _known(settings, name)
     with session.writing() as repository:
         gone = [RefUpdate(ref, None) for ref, _ in repository.refs(f"remotes/{name}/")]
+        if not gone:
+            _known(settings, name)
         repository.commit(gone, message=f"remove remote {name}")
-    remove_remote(settings, name)
+    if name in settings.remotes():
+        remove_remote(settings, name)
 
 
 @command.command(
