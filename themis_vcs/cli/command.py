@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from themis_vcs.cli.failure import PIPE_CLOSED
 from themis_vcs.cli.isolation import in_child
 from themis_vcs.errors import UsageError
 
@@ -52,6 +53,13 @@ class Group(click.Group):
         self.params[:0] = global_options(hidden=False)
         self.lazy = dict(lazy)
         self.examples = list(examples)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. click would make a plain failure of a pipe that is closed."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            ctx.exit(PIPE_CLOSED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of the commands, in the order of a first use."""

@@ -30,10 +30,6 @@ def exit_status(body: Callable[[], Any], output: Output) -> int:
         status = result if isinstance(result, int) else OK
     except BrokenPipeError:
         return _silenced(PIPE_CLOSED)
-    except SystemExit as error:
-        if isinstance(error.__context__, BrokenPipeError):  # click ends so.
-            return _silenced(PIPE_CLOSED)
-        raise
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
         status = _reported(error, output)
     try:
