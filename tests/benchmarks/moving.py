@@ -29,10 +29,10 @@ from tests.support.sshd import SSHD, sshd
 from themis_vcs.model import tree
 from themis_vcs.model.objects import ComponentRef, Identity, Run, Snapshot, Stage, Track, Value, dump
 from themis_vcs.model.oid import Oid
+from themis_vcs.store.address import parse
 from themis_vcs.store.backend import ANY, RefUpdate
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import sharing, ssh
-from themis_vcs.transfer.address import parse
 from themis_vcs.transfer.endpoint import Endpoint, Transferred
 from themis_vcs.transfer.http.client import open_http
 from themis_vcs.transfer.pipe import Pipe

@@ -70,12 +70,24 @@ def test_a_lease_needs_a_remote_with_a_name(pair: tuple[Project, Project]) -> No
     assert "remote add" in refused.err
 
 
+def test_an_address_that_a_remote_has_is_that_remote(pair: tuple[Project, Project]) -> None:
+    one, other = pair
+    assert other("push").status == 0
+    assert one("run", "main.toml", "--set", "seeds=[8]").status == 3
+    said = other("fetch", "../one", "--json").document
+    assert (said["remote"], said["refs"][0]["ref"]) == ("origin", "remotes/origin/main")
+
+
 @pytest.mark.parametrize("address", ["http://me:s3cret@127.0.0.1:9/", "https://host/?token=s3cret"])
 def test_no_credential_gets_into_an_address(pair: tuple[Project, Project], address: str) -> None:
     refused = pair[0]("config", "remote.leak.url", address)
     assert refused.status == 2
     assert "s3cret" not in refused.err
     assert "leak" not in pair[0]("config").out
+    (pair[0].path / ".themis" / "config.toml").write_text(f'[remote.leak]\nurl = "{address}"\n')
+    by_hand = pair[0]("remote", "list")
+    assert (by_hand.status, "s3cret" in by_hand.err + by_hand.out) == (2, False)
+    assert "remote.leak.url" in by_hand.err
 
 
 def test_a_token_is_not_taken_for_the_name_of_a_variable(pair: tuple[Project, Project]) -> None:
@@ -97,15 +109,18 @@ def test_a_clone_is_told_settings_and_keeps_them(pair: tuple[Project, Project]) 
 
 def test_a_part_of_a_run_is_no_damage_when_it_is_to_be_bundled(pair: tuple[Project, Project]) -> None:
     refused = pair[0]("bundle", "create", "../part.bundle", "main:score")
-    assert refused.status == 2
-    assert "--stages" in refused.err
+    assert refused.status == 11
+    assert "main:score is a stage, not a run" in refused.err
+    assert pair[0]("bundle", "create", "../part.bundle", "main", "--since", "main:score").status == 11
 
 
 def test_no_part_of_an_older_bundle_stays(pair: tuple[Project, Project]) -> None:
     one = pair[0]
-    assert one("bundle", "create", "../b", "main", "--split", "1MiB").status == 0
     stale = one.path.parent / "b.002"
     stale.write_bytes(b"a part of another bundle")
+    refused = one("bundle", "create", "../b", "main", "--split", "1MiB")
+    assert (refused.status, "b.002 is there already" in refused.err) == (2, True)
+    assert [each.name for each in one.path.parent.glob("*b.0*")] == ["b.002"]
     assert one("bundle", "create", "../b", "main", "--split", "1MiB", "--force").status == 0
     assert not stale.exists()
     assert one("bundle", "verify", "../b").status == 0

@@ -13,12 +13,12 @@ from tests.support.buckets import moto, opener, seaweedfs
 from tests.support.commandline import COMMAND
 from tests.support.serving import serving
 from tests.support.sshd import SSHD, sshd
+from themis_vcs.store.address import parse
 from themis_vcs.store.repository import Repository
-from themis_vcs.transfer.address import parse
 from themis_vcs.transfer.endpoint import Endpoint
 from themis_vcs.transfer.http.client import open_http
 from themis_vcs.transfer.pipe import Pipe
-from themis_vcs.transfer.remotes import Remote, connect
+from themis_vcs.transfer.remotes import connect, named
 from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.wire_endpoint import WireEndpoint
 
@@ -81,7 +81,7 @@ def ssh(directory: Path) -> Iterator[Opened]:
     with sshd(directory.with_name("sshd")) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("THEMIS_SSH_COMMAND", server.command)
         address = parse(f"ssh://{server.user}@{server.host}:{server.port}{directory}")
-        yield lambda: connect(Remote("", address, {"themis": COMMAND}))
+        yield lambda: connect(named("far", address, {"themis": COMMAND}))
 
 
 ENDPOINTS: dict[str, Callable[[Path], AbstractContextManager[Opened]]] = {

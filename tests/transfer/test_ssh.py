@@ -10,7 +10,7 @@ import pytest
 from tests.support.commandline import COMMAND, Project, make_project
 from tests.support.sshd import SSHD, Sshd, sshd
 from themis_vcs.errors import ThemisError
-from themis_vcs.transfer.address import parse
+from themis_vcs.store.address import parse
 from themis_vcs.transfer.ssh import command
 
 needs_sshd = pytest.mark.skipif(SSHD is None, reason="sshd is not installed (Debian: apt-get install openssh-server)")

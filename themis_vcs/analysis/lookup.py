@@ -16,7 +16,7 @@ from themis_vcs.model.oid import Oid
 from themis_vcs.model.revision import Revision, parse
 from themis_vcs.model.tree.casekey import quote
 from themis_vcs.store.repository import Repository
-from themis_vcs.store.resolve import resolve
+from themis_vcs.store.resolve import resolve_run
 
 _LOOKED_AT = 5_000
 _SHOWN = 10
@@ -37,10 +37,7 @@ class Located:
 def locate(repository: Repository, text: str) -> Located:
     """The run that a revision names, and the part of it. NotFound if it names something else than a run."""
     revision = parse(text)
-    oid = resolve(repository, str(Revision(revision.base, revision.reflog, revision.ancestors)))
-    run = repository.get(oid)
-    if not isinstance(run, Run):
-        raise NotFound(f"{text} is a {type(run).__name__.lower()}, not a run", hint="`themis show` shows any object")
+    oid, run = resolve_run(repository, str(Revision(revision.base, revision.reflog, revision.ancestors)))
     return Located(oid, run, repository.load(run.snapshot, Snapshot), revision.stage, revision.case)
 
 

@@ -146,20 +146,16 @@ def pulled(
     dry_run: bool = False,
 ) -> Shared:
     """Fetch, then move the names here."""
-    from themis_vcs.store.backend import RefUpdate
-    from themis_vcs.transfer.sharing import Shared, fetch, plan_fetch, plan_pull, pull, select
+    from themis_vcs.transfer.sharing import FromBoth, Shared, fetch, plan_fetch, plan_pull, pull, select
 
     changes = plan_fetch(repository, select(endpoint.refs(), names, remote.shown), remote.tracking)
     fetched = fetch(repository, endpoint, changes, origin=remote.shown, dry_run=dry_run, progress=meter)
-    tags = [change for change in changes if change.ref.startswith("tags/")]
-    if dry_run:
-        return Shared([*plan_pull(repository, endpoint, changes, force=force), *tags], fetched.brought)
-    moved = pull(repository, changes, origin=remote.shown, force=force, tracking=remote.tracking)
-    if not remote.name:
-        # Nobody asks an address again under the name that its names were kept by meanwhile.
-        gone = [RefUpdate(ref, None) for ref, _ in repository.refs(remote.tracking)]
-        repository.commit(gone, message=f"pull from {remote.shown}")
-    return Shared([*moved, *tags], fetched.brought)
+    runs = FromBoth(repository, endpoint) if dry_run else repository
+    planned = plan_pull(repository, runs, changes, force=force)
+    if not dry_run:
+        # Nobody asks an address again by the name that its names were kept under meanwhile.
+        pull(repository, planned, origin=remote.shown, tracking=remote.tracking, keep=bool(remote.name))
+    return Shared([*planned, *(change for change in changes if change.ref.startswith("tags/"))], fetched.brought)
 
 
 def _report(output: Output, remote: Remote, found: Shared, verbs: tuple[str, str, str], *, dry_run: bool) -> None:

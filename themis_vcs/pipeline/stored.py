@@ -24,7 +24,6 @@ from themis_vcs.pipeline.stores import load_run
 from themis_vcs.pipeline.tracks import Components
 from themis_vcs.pipeline.workspace import Workspace
 from themis_vcs.store.repository import Repository
-from themis_vcs.store.resolve import resolve
 
 
 async def resume_async(
@@ -45,7 +44,7 @@ async def resume_async(
     is somebody's own code and the run was not begun in this store, unless `trust_code`.
     """
     check_stage(until_stage)
-    run, stored = load_run(repository, resolve(repository, revision))
+    run, stored = load_run(repository, revision)
     components = stored_components(repository, run, stored, STAGES, trust_code=trust_code, unchanged=True)
     identity = stored.identity
     workspace = Workspace(repository, dry=dry_run)
@@ -77,7 +76,7 @@ async def replay_stored_async(
     dry_run: bool = False,
 ) -> RunResult:
     """Redo a stored run from a stage on, with its own components as their code is today. Errors as `resume_async`."""
-    run, stored = load_run(repository, resolve(repository, revision))
+    run, stored = load_run(repository, revision)
     components = stored_components(repository, run, stored, selection.stages, trust_code=trust_code)
     settings = snapshots.stored_settings(stored.identity)
     if repeats is not None:
@@ -149,8 +148,7 @@ def line_of(repository: Repository, run: Run, revision: str) -> str:
     if repository.ref(f"names/{base}") is not None:
         return base
     for name, oid in repository.refs("names/"):
-        head, _ = load_run(repository, oid)
-        if head.run_id == run.run_id:
+        if repository.load(oid, Run).run_id == run.run_id:
             return name.removeprefix("names/")
     return run.name
 

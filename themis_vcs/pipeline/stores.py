@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from themis_vcs.errors import NoStore, NotFound, RevisionNotFound
+from themis_vcs.errors import NoStore, RevisionNotFound
 from themis_vcs.model.objects import Run, Snapshot
 from themis_vcs.pipeline.config import StorageConfig
 from themis_vcs.pipeline.events import RunEvent
@@ -18,7 +18,7 @@ from themis_vcs.pipeline.history import ExecutionState, execution_state, history
 from themis_vcs.pipeline.snapshot import RunSnapshot
 from themis_vcs.store.discovery import find
 from themis_vcs.store.repository import Repository
-from themis_vcs.store.resolve import resolve
+from themis_vcs.store.resolve import resolve_run
 
 
 class StoredRun(msgspec.Struct, frozen=True):
@@ -123,12 +123,10 @@ def _configured(path: str | Path | None, storage: StorageConfig) -> RunStore:
         return LmdbRunStore()
 
 
-def load_run(repository: Repository, oid: bytes) -> tuple[Run, Snapshot]:
-    """A run object and its snapshot. NotFound if the oid is that of something else."""
-    obj = repository.get(oid)
-    if not isinstance(obj, Run):
-        raise NotFound(f"{oid.hex()[:12]} is a {type(obj).__name__.lower()}, not a run")
-    return obj, repository.load(obj.snapshot, Snapshot)
+def load_run(repository: Repository, revision: str) -> tuple[Run, Snapshot]:
+    """The run that a revision names, and its snapshot. NotFound if it names something else."""
+    _, run = resolve_run(repository, revision)
+    return run, repository.load(run.snapshot, Snapshot)
 
 
 def load_base(repository: Repository, name: str, base: str | None = None) -> tuple[Run, Snapshot]:
@@ -136,7 +134,7 @@ def load_base(repository: Repository, name: str, base: str | None = None) -> tup
     if base is None and repository.ref(f"names/{name}") is None:
         hint = "`themis run FILE` makes the first; --base takes one of another line"
         raise RevisionNotFound(f"{name} has no run yet that could be replayed", hint=hint)
-    return load_run(repository, resolve(repository, base or name))
+    return load_run(repository, base or name)
 
 
 def _is_hex(text: str) -> bool:

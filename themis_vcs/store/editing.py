@@ -13,10 +13,10 @@ from themis_vcs.store.settings import Settings, check_remote, parsed, parts_of
 
 def change(settings: Settings, values: dict[str, str | None]) -> None:
     """Set keys such as `remote.origin.url`; None takes one away. UsageError."""
-    changes = {key: (parts_of(key), value) for key, value in values.items()}
     document = _document(settings)
-    for key, ((section, name), value) in changes.items():
-        _put(document, [*section, name], None if value is None else parsed(key, name, section, value))
+    for key, value in values.items():
+        section, name = parts_of(key)
+        _put(document, [*section, name], None if value is None else parsed(key, value))
     _write(settings, document)
 
 

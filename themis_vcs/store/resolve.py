@@ -51,6 +51,12 @@ def resolve(view: View, text: str, *, peel: bool = True) -> Oid:
     return _object(view, revision, peel=peel)
 
 
+def resolve_run(view: View, text: str) -> tuple[Oid, Run]:
+    """Return the run that a revision names, and its oid. NotFound if it names something else."""
+    oid = resolve(view, text)
+    return oid, _run(view, oid, text)
+
+
 def held(view: View, text: str) -> list[Held]:
     """Return what `REV:STAGE/KEY` holds: the entries whose key is KEY or lies under it, track by track."""
     revision = parse(text)
@@ -149,7 +155,7 @@ def _peeled(view: View, oid: Oid) -> Oid:
 def _run(view: View, oid: Oid, text: str) -> Run:
     obj = view.get(oid)
     if not isinstance(obj, Run):
-        raise NotFound(f"{text} is a {type(obj).__name__.lower()}, not a run")
+        raise NotFound(f"{text} is a {type(obj).__name__.lower()}, not a run", hint="`themis show` shows any object")
     return obj
 
 

@@ -53,13 +53,23 @@ def rows(cursor: Cursor, prefix: bytes = b"") -> Iterator[bytes]:
         found = cursor.next_dup()
 
 
+class _Segments(dict[int, memoryview | None]):
+    """Segments by number, each looked up once; None where there is none."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def __missing__(self, number: int) -> memoryview | None:
+        data = self[number] = self._reader.get(SEGMENTS, _NUMBER.pack(number))
+        return data
+
+
 class Finder:
     """Lookups by oid within one transaction. `doubtful` has those that the index knows, but no frame confirms."""
 
     def __init__(self, reader: Reader) -> None:
-        self._reader = reader
         self._cursor = reader.cursor(INDEX)
-        self._segments: dict[int, memoryview | None] = {}
+        self._segments = _Segments(reader)
         self.doubtful: list[Oid] = []
 
     def find(self, oid: Oid) -> Location | None:
@@ -79,7 +89,7 @@ class Finder:
             if stored != prefix:
                 yield None
                 continue
-            data = segments[number] if number in segments else self._segment(number)
+            data = segments[number]
             if data is not None and data[offset : offset + OID_BYTES] == oid:
                 yield number, offset
             else:
@@ -87,7 +97,7 @@ class Finder:
 
     def _find_among(self, places: list[Location], oid: Oid) -> Location | None:
         for number, offset in places:
-            data = self._segment(number)
+            data = self._segments[number]
             if data is not None and data[offset : offset + OID_BYTES] == oid:
                 return number, offset
         if places:
@@ -97,7 +107,7 @@ class Finder:
     def frame(self, location: Location) -> Frame:
         """Return a copy of the frame at a location."""
         number, offset = location
-        data = self._segments[number] if number in self._segments else self._segment(number)
+        data = self._segments[number]
         if data is None:
             raise Corrupt(f"the index points to segment {number}, which does not exist")
         return frames.unpack(data, offset)
@@ -105,10 +115,6 @@ class Finder:
     def candidates(self, oid: Oid) -> list[Location]:
         """Return every location whose index row begins as `oid` does, whatever lies there."""
         return [location_of(row) for row in rows(self._cursor, oid[:PREFIX])]
-
-    def _segment(self, number: int) -> memoryview | None:
-        data = self._segments[number] = self._reader.get(SEGMENTS, _NUMBER.pack(number))
-        return data
 
 
 def oids(reader: Reader, prefix: bytes, start: bytes, limit: int) -> tuple[list[Oid], bytes]:
@@ -195,7 +201,7 @@ def append(writer: Writer, new: Sequence[Frame]) -> None:
             number += 1
             writer.put(SEGMENTS, _NUMBER.pack(number), b"".join(parts), append=True)
             parts, size = [], 0
-        entries.append((INDEX_KEY, _ROW.pack(frame.oid, number + 1, size)))
+        entries.append((INDEX_KEY, row_of(frame.oid, (number + 1, size))))
         parts.append(data)
         size += len(data)
     if parts:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from themis_vcs.errors import ConfigurationError, StorageError, UsageError
+from themis_vcs.errors import ConfigurationError, StorageError, ThemisError, UsageError
 from themis_vcs.model import refname
 from themis_vcs.store.layout import Layout
 
@@ -19,7 +19,7 @@ TRUST: Final = ("all", "signed", "local")
 
 
 class Setting(NamedTuple):
-    """What a setting is for, and the value of a text; ValueError if it cannot be one."""
+    """What a setting is for, and the value of a text; ValueError or ThemisError if it cannot be one."""
 
     what: str
     value: Callable[[str], object]
@@ -29,6 +29,12 @@ def _text(text: str) -> str:
     if not text or not text.isprintable():
         raise ValueError("it must be text of printable characters")
     return text
+
+
+def _address(text: str) -> str:
+    from themis_vcs.store.address import parse  # noqa: PLC0415
+
+    return parse(text).text
 
 
 def _variable(text: str) -> str:
@@ -50,7 +56,7 @@ def _trust(text: str) -> str:
 
 
 REMOTE: Final = {
-    "url": Setting("where the store is", _text),
+    "url": Setting("where the store is", _address),
     "token-env": Setting("the environment variable that holds the token", _variable),
     "token-file": Setting("the file that holds the token", _text),
     "token-command": Setting("the command that prints the token", _text),
@@ -125,8 +131,9 @@ def _problem(known: dict[str, Setting], name: str, value: object) -> str:
         return f"not a setting; there are {', '.join(known)}"
     text = str(value).lower() if isinstance(value, bool) else value
     try:
-        return "" if isinstance(text, str) and known[name].value(text) == value else "not of the right type"
-    except ValueError as error:
+        found = known[name].value(text) if isinstance(text, str) else None
+        return "" if type(found) is type(value) else "not of the right type"
+    except (ValueError, ThemisError) as error:
         return str(error)
 
 
@@ -150,14 +157,9 @@ def parts_of(key: str) -> tuple[list[str], str]:
     raise UsageError(f"{key!r} is not a setting", hint=f"there are {', '.join(keys)}")
 
 
-def checked(remote: str, name: str, value: str) -> object:
-    """Return the value that a text gives a setting of a remote. UsageError."""
-    key = f"remote.{remote}.{name}"
+def parsed(key: str, value: str) -> object:
+    """Return the value that a text gives a key. UsageError."""
     section, name = parts_of(key)
-    return parsed(key, name, section, value)
-
-
-def parsed(key: str, name: str, section: list[str], value: str) -> object:
     try:
         return (CACHE if section[0] == "cache" else REMOTE)[name].value(value)
     except ValueError as error:

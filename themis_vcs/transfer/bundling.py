@@ -254,17 +254,26 @@ class Files:
         return self._open
 
     def keep(self) -> list[Path]:
-        """Give all files their names. Parts beyond them, which are of another bundle, are deleted."""
+        """Give all files their names. Parts beyond them, which would be of another bundle, go if these replace it."""
         self._finish()
+        stale = list(self._beyond())
+        if stale and not self._replace:
+            raise UsageError(f"{stale[0]} is there already", hint="name another file, or add --force")
         try:
             for parts, path in self._written:
                 parts.rename(path)
-            last = len(self._written)
-            while (stale := self._names(last := last + 1)).exists() and stale != self._names(1):
-                stale.unlink()
+            for path in stale:
+                path.unlink()
         except OSError as error:
-            raise StorageError(f"cannot write {error.filename2}: {error.strerror}") from error
+            raise StorageError(f"cannot write {error.filename2 or error.filename}: {error.strerror}") from error
         return [path for _, path in self._written]
+
+    def _beyond(self) -> Iterator[Path]:
+        """Yield the files that are there and would be read as parts after those that were written."""
+        number = len(self._written) + 1
+        while (path := self._names(number)) != self._names(1) and path.exists():
+            yield path
+            number += 1
 
     def discard(self) -> None:
         """Remove what was written."""

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple, Protocol, TypeVar
-
-import msgspec
+from typing import Final, NamedTuple, Protocol
 
 from themis_vcs.model.objects import Object, Run, Tag, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.view import View
 from themis_vcs.transfer.endpoint import Holder, Source
 
-T = TypeVar("T", bound=msgspec.Struct)
 FROM: Final = "from:"
 """Before the oid of a run in hex: the local fact of where it came from."""
 
 
-class Loads(Protocol):
-    """Gives objects by oid: a store, or more than one."""
+class Runs(Protocol):
+    """Gives runs by oid: a store does, and whatever can."""
 
-    def load(self, oid: Oid, kind: type[T]) -> T:
-        """Return an object of the kind that is expected."""
+    def load(self, oid: Oid, kind: type[Run]) -> Run:
+        """Return a run."""
 
 
 class Distance(NamedTuple):
@@ -60,7 +57,7 @@ def _behind(obj: Object) -> list[Oid]:
             return []
 
 
-def runs_behind(view: Loads, head: Oid, until: Iterable[Oid] = ()) -> Iterator[tuple[Oid, Run]]:
+def runs_behind(runs: Runs, head: Oid, until: Iterable[Oid] = ()) -> Iterator[tuple[Oid, Run]]:
     """Yield the run `head` and those behind it, each once, children before parents, but for `until` and what only
     those have behind them.
     """
@@ -68,24 +65,24 @@ def runs_behind(view: Loads, head: Oid, until: Iterable[Oid] = ()) -> Iterator[t
     wave = [head] if head not in set(until) else []
     while wave:
         oid = wave.pop(0)
-        run = view.load(oid, Run)
+        run = runs.load(oid, Run)
         yield oid, run
         fresh = [parent for parent in run.parents if parent not in seen]
         seen.update(fresh)
         wave += fresh
 
 
-def comes_after(view: View, new: Oid, old: Oid) -> bool:
+def comes_after(runs: Runs, new: Oid, old: Oid) -> bool:
     """Say whether the run `old` is `new` or behind it."""
-    return any(oid == old for oid, _ in runs_behind(view, new))
+    return any(oid == old for oid, _ in runs_behind(runs, new))
 
 
-def distance(view: Loads, one: Oid, other: Oid) -> Distance:
+def distance(runs: Runs, one: Oid, other: Oid) -> Distance:
     """Return how far two runs are from what they have in common."""
     if one == other:
         return Distance(0, 0)
-    here = {oid for oid, _ in runs_behind(view, one)}
-    there = {oid for oid, _ in runs_behind(view, other)}
+    here = {oid for oid, _ in runs_behind(runs, one)}
+    there = {oid for oid, _ in runs_behind(runs, other)}
     return Distance(len(here - there), len(there - here))
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from themis_vcs.errors import NoStore, NotFound, RemoteError, StorageError, UsageError
+from themis_vcs.store.address import Address, parse
 from themis_vcs.store.backend import RefUpdate, Stored
 from themis_vcs.store.layout import NAME
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import bundle
-from themis_vcs.transfer.address import Address, parse
 from themis_vcs.transfer.endpoint import Endpoint, Progress, Source, Transferred
 from themis_vcs.transfer.store_endpoint import StoreEndpoint
 
@@ -31,13 +31,13 @@ _TOKEN_TIMEOUT: Final = 60
 class Remote(NamedTuple):
     """Another store: its name, "" if it has none here, its address, and its settings beside that.
 
-    `place` stands for the name of one that has none, where its names are kept among the refs here.
+    `place` is what its names are kept under among the refs here: its name, else one that no remote has.
     """
 
     name: str
     address: Address
     settings: dict[str, Any]
-    place: str = ""
+    place: str
 
     @property
     def shown(self) -> str:
@@ -47,7 +47,7 @@ class Remote(NamedTuple):
     @property
     def tracking(self) -> str:
         """The place of its names among the refs here."""
-        return f"remotes/{self.name or self.place or self.address.stem}/"
+        return f"remotes/{self.place}/"
 
 
 def find(known: Mapping[str, dict[str, Any]], given: str | None) -> Remote:
@@ -62,24 +62,28 @@ def find(known: Mapping[str, dict[str, Any]], given: str | None) -> Remote:
             raise UsageError("say which remote is meant", hint=f"the remotes are {', '.join(known)}")
         given = ORIGIN if ORIGIN in known else next(iter(known))
     if given in known:
-        others = {key: value for key, value in known[given].items() if key != "url"}
         if "url" not in known[given]:
             raise UsageError(f"remote {given} has no address", hint=f"themis config remote.{given}.url URL")
-        return Remote(given, parse(known[given]["url"]), others)
+        return named(given, parse(known[given]["url"]), known[given])
     address = parse(given)
     if address.kind == "path" and "/" not in given and not Path(address.path).exists():
         hint = f"the remotes are {', '.join(known)}" if known else "`themis remote add NAME URL` adds one"
         raise NotFound(f"{given!r} is neither a remote nor a path", hint=hint)
-    return unnamed(known, address)
+    return at(known, address)
 
 
-def unnamed(known: Mapping[str, dict[str, Any]], address: Address) -> Remote:
+def at(known: Mapping[str, dict[str, Any]], address: Address) -> Remote:
     """Return what is at an address: the remote that has it, else one without a name, in a place of its own."""
     for name, settings in known.items():
         if settings.get("url") == address.text:
-            return Remote(name, address, {key: value for key, value in settings.items() if key != "url"})
+            return named(name, address, settings)
     places = (f"{address.stem}-{number}" if number > 1 else address.stem for number in count(1))
     return Remote("", address, {}, next(place for place in places if place not in known))
+
+
+def named(name: str, address: Address, settings: Mapping[str, Any]) -> Remote:
+    """Return a remote that has a name."""
+    return Remote(name, address, {key: value for key, value in settings.items() if key != "url"}, name)
 
 
 def connect(remote: Remote, cache: Path | None = None) -> Endpoint:

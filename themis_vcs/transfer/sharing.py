@@ -7,12 +7,12 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from themis_vcs.errors import NotFound, Rejected
-from themis_vcs.model.objects import load
+from themis_vcs.model.objects import Run, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.endpoint import Endpoint, Progress, Source, Target, Transferred
-from themis_vcs.transfer.history import Distance, T, comes_after, distance
+from themis_vcs.transfer.history import Distance, Runs, comes_after, distance
 from themis_vcs.transfer.inherited import inherited
 from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking, transfer
@@ -228,52 +228,52 @@ def fetch(
     )
 
 
-class _Both:
-    """Objects of a store, and of a source where the store does not have them yet."""
+class FromBoth:
+    """Runs of a store, and of a source where the store does not have them yet."""
 
     def __init__(self, repository: Repository, source: Source) -> None:
         self._repository, self._source = repository, source
 
-    def load(self, oid: Oid, kind: type[T]) -> T:
+    def load(self, oid: Oid, kind: type[Run]) -> Run:
+        """Return a run. Corrupt, RemoteError."""
         if self._repository.has(oid):
             return self._repository.load(oid, kind)
-        return load(next(self._source.objects([oid])).payload, kind)  # type: ignore[type-var]
+        (item,) = self._source.objects([oid])
+        return load(item.payload, kind)
 
 
-def plan_pull(repository: Repository, source: Source, fetched: Iterable[Change], *, force: bool) -> list[Change]:
-    """Return what becomes of the names here when those that were fetched, or would be from `source`, are pulled."""
+def plan_pull(repository: Repository, runs: Runs, fetched: Iterable[Change], *, force: bool = False) -> list[Change]:
+    """Return what becomes of the names here when those that were fetched are pulled. `runs` has the runs of both."""
     changes = []
     for change in fetched:
         if change.source.startswith(NAMES) and change.new is not None:
             ref, new = change.source, change.new
             old = repository.ref(ref)
-            outcome, reason = _pulled(repository, source, old, new, force)
+            outcome, reason = _pulled(runs, old, new, force)
             changes.append(Change(ref, ref, old, new, outcome, reason))
     return changes
 
 
-def pull(
-    repository: Repository, fetched: Iterable[Change], *, origin: str, tracking: str, force: bool = False
-) -> list[Change]:
-    """Move the names here that were fetched to where they are there. Rejected if one would lose runs; then none moves,
-    unless `force`. `tracking` is where they were fetched to.
+def pull(repository: Repository, changes: Sequence[Change], *, origin: str, tracking: str, keep: bool) -> None:
+    """Carry out a plan. Rejected if a name would lose runs; then none moves.
+
+    `tracking` is where the names were fetched to; without `keep` they are taken away from there.
     """
-    changes = plan_pull(repository, StoreEndpoint(repository), fetched, force=force)
-    rejected = [name for change in changes if change.outcome == "rejected" for name in [change.ref.removeprefix(NAMES)]]
-    if rejected:
-        seen = tracking.removeprefix("remotes/") + rejected[0]
-        both = f"`themis diff {rejected[0]} {seen}` shows both"
+    lost = [change.ref.removeprefix(NAMES) for change in changes if change.outcome == "rejected"]
+    if lost:
+        both = f"`themis diff {lost[0]} {tracking.removeprefix('remotes/')}{lost[0]}` shows both"
         _refuse("this store", changes, f"{both}; add --force to take theirs, or push ours with --force-with-lease")
     updates = [change.update for change in changes if change.moves]
+    if not keep:
+        updates += [RefUpdate(ref, None) for ref, _ in repository.refs(tracking)]
     if updates:
         StoreEndpoint(repository, origin=origin).move(updates, f"pull from {origin}")
-    return changes
 
 
-def _pulled(repository: Repository, source: Source, old: Oid | None, new: Oid, force: bool) -> tuple[str, str]:
+def _pulled(runs: Runs, old: Oid | None, new: Oid, force: bool) -> tuple[str, str]:
     if old is None:
         return "new", ""
-    far = distance(_Both(repository, source), old, new)
+    far = distance(runs, old, new)
     if not far.behind:
         return "unchanged", ""
     if not far.ahead:

@@ -6,7 +6,7 @@ import os
 import shlex
 from typing import Final
 
-from themis_vcs.transfer.address import Address
+from themis_vcs.store.address import Address
 from themis_vcs.transfer.pipe import Pipe
 
 VARIABLE: Final = "THEMIS_SSH_COMMAND"

@@ -202,7 +202,7 @@ class PackReader:
         self._hash.update(long)
 
     def _read(self, size: int) -> bytes:
-        data = self._stream.read(size if size < _CHUNK else _CHUNK)
+        data = self._stream.read(min(size, _CHUNK))
         if len(data) < size:
             data = self._gathered(data, size)
         self._at += size

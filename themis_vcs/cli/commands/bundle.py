@@ -91,7 +91,7 @@ def create(
     """Write the runs REV with all that they reach into FILE: names, tags, or patterns of such; any other revision goes
     under the name that its run was made under. The same refs of the same store give the same bytes.
     """
-    from themis_vcs.store.resolve import resolve
+    from themis_vcs.store.resolve import resolve_run
     from themis_vcs.transfer import bundling
     from themis_vcs.transfer.narrow import Narrowing
 
@@ -104,7 +104,7 @@ def create(
     with session.reading() if whole else session.writing() as repository:
         narrowing = Narrowing(repository, stages.split(",") if stages else None, observations=observations)
         refs = narrowing.refs(_refs(session, repository, revisions, everything))
-        excluded = [resolve(repository, each) for each in since]
+        excluded = [resolve_run(repository, each)[0] for each in since]
         meter = Meter(session.output, "writing", forced=progress)
         files = bundling.Files(bundling.names_of(file, split=split is not None), replace=force)
         opened = (lambda _: sys.stdout.buffer) if pipe else files.open
@@ -123,9 +123,8 @@ def create(
 
 
 def _refs(session: Session, repository: Repository, revisions: tuple[str, ...], everything: bool) -> dict[str, Oid]:
-    from themis_vcs.errors import NotFound, WrongKind
-    from themis_vcs.model.objects import Run
-    from themis_vcs.store.resolve import resolve
+    from themis_vcs.errors import NotFound
+    from themis_vcs.store.resolve import resolve_run
     from themis_vcs.transfer.sharing import select
     from themis_vcs.transfer.store_endpoint import StoreEndpoint
 
@@ -137,12 +136,8 @@ def _refs(session: Session, repository: Repository, revisions: tuple[str, ...], 
         try:
             meant = select(known, [revision], "this store")
         except NotFound:
-            oid = resolve(repository, revision)
-            try:
-                meant = {f"names/{repository.load(oid, Run).name}": oid}
-            except WrongKind as error:
-                hint = "a bundle holds runs; --stages leaves out their later stages"
-                raise UsageError(f"{revision} is a part of a run", hint=hint) from error
+            oid, run = resolve_run(repository, revision)
+            meant = {f"names/{run.name}": oid}
         for ref, oid in meant.items():
             if found.setdefault(ref, oid) != oid:
                 raise UsageError(f"{revision} and another revision are both of {name_of(ref)}", hint="make two bundles")
@@ -239,11 +234,11 @@ def unbundle(
     options: Options,
 ) -> None:
     """Pull from the bundle FILE; as `themis pull FILE`, and from stdin too."""
-    from themis_vcs.transfer.address import Address
-    from themis_vcs.transfer.remotes import unnamed
+    from themis_vcs.store.address import Address
+    from themis_vcs.transfer.remotes import at
 
     text = "stdin" if str(file) == "-" else str(file.absolute())
-    remote = unnamed(session.settings().remotes(), Address("path", text, text))
+    remote = at(session.settings().remotes(), Address("path", text, text))
     verbs = ("from", "receiving", "received")
     with _opened(file, alone=False) as (bundle, _), session.writing() as repository:
         assert bundle is not None

@@ -51,16 +51,17 @@ def command(
     DIR is by default the last part of URL, and must not be there yet or be empty. What arrived before an interruption
     stays; `themis pull` in DIR goes on from there.
     """
+    from themis_vcs.store.address import parse
     from themis_vcs.store.editing import add_remote
     from themis_vcs.store.layout import NAME
     from themis_vcs.store.repository import Repository
-    from themis_vcs.store.settings import Settings, check_remote, checked
-    from themis_vcs.transfer.address import parse
-    from themis_vcs.transfer.remotes import Remote, connect
+    from themis_vcs.store.settings import Settings, check_remote, parsed
+    from themis_vcs.transfer.remotes import connect, named
 
     check_remote(origin)
     settings = dict(_setting(each) for each in given)
-    where = Remote(origin, parse(address), {key: checked(origin, key, value) for key, value in settings.items()})
+    values = {key: parsed(f"remote.{origin}.{key}", value) for key, value in settings.items()}
+    where = named(origin, parse(address), values)
     directory = Path(where.address.stem) if directory is None else directory
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise UsageError(f"{directory} is there already, and not empty", hint="name another directory")
@@ -82,8 +83,10 @@ def command(
 
 def _setting(given: str) -> tuple[str, str]:
     key, equals, value = given.partition("=")
-    if not equals or key == "url":
+    if not equals:
         raise UsageError(f"{key[:80]!r} is not KEY=VALUE", hint="as in -c token-env=TEAM_TOKEN")
+    if key == "url":
+        raise UsageError("the address of a clone is its argument URL")
     return key, value
 
 

@@ -33,7 +33,6 @@ def command(session: Session, key: str | None, value: str | None, unset: bool, a
     find them: an environment variable, a file, or a command.
     """
     from themis_vcs.store.editing import change
-    from themis_vcs.transfer.address import parse
 
     settings = session.settings()
     found = dict(settings.items())
@@ -42,8 +41,6 @@ def command(session: Session, key: str | None, value: str | None, unset: bool, a
             raise UsageError("--unset takes no VALUE")
         if unset and key not in found:
             raise NotFound(f"{key} is not set", hint="`themis config` shows what is")
-        if value is not None and key.startswith("remote.") and key.endswith(".url"):
-            value = parse(value).text
         change(settings, {key: value})
     elif key is not None:
         if key not in found:

@@ -60,11 +60,10 @@ def add(
     `themis config remote.NAME.…` sets what else there is to say about it.
     """
     from themis_vcs.store.editing import add_remote
-    from themis_vcs.transfer.address import parse
 
     tokens = {"token-env": token_env, "token-file": token_file, "token-command": token_command}
     given = {key: value for key, value in tokens.items() if value is not None}
-    add_remote(session.settings(), name, {"url": parse(address).text, **given})
+    add_remote(session.settings(), name, {"url": address, **given})
 
 
 @command.command(
