@@ -48,7 +48,7 @@ def test_two_people_share_runs_through_a_bucket(address: str, tmp_path: Path) ->
     assert one("run", "main.toml", "--set", "seeds=[6]").status == 3
     assert one("push", **KEYS).status == 12
     ok(one("fetch", **KEYS))
-    assert "1 run ahead and 1 run behind of origin/main" in one("status").out
+    assert "1 run ahead of and 1 run behind origin/main" in one("status").out
     assert len(ok(one("ls-remote", "--json", **KEYS)).rows) == 1
 
 

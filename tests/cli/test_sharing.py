@@ -62,7 +62,7 @@ def test_status_says_where_a_run_came_from_and_how_far_it_is(there: Project, her
     assert (status["origin"], status["remotes"]) == (None, [{"name": "origin/main", "ahead": 1, "behind": 0}])
     run_again(there, METRICS, "seeds=[5]")
     assert here("fetch").status == 0
-    assert "1 run ahead and 1 run behind of origin/main" in here("status").out
+    assert "1 run ahead of and 1 run behind origin/main" in here("status").out
     assert here("diff", "main", "origin/main").status == 0
     assert "origin/main" in here("log", "origin/main", "--oneline").out
 

@@ -161,7 +161,10 @@ def store_at(path: Path) -> Path:
     for candidate in (path, path / NAME):
         if (candidate / "format").exists():
             return candidate
-    raise NoStore(f"no store at {path}", hint=f"`themis init {shlex.quote(str(path))}` makes one there")
+    raise NoStore(
+        f"no store at {path}",
+        hint=f"look at the path; `themis init {shlex.quote(str(path))}` would make an empty one there",
+    )
 
 
 def probe(remote: Remote, endpoint: Endpoint) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -237,7 +238,7 @@ def unbundle(
     from themis_vcs.store.address import Address
     from themis_vcs.transfer.remotes import at
 
-    text = "stdin" if str(file) == "-" else str(file.absolute())
+    text = "stdin" if str(file) == "-" else os.path.abspath(file)
     remote = at(session.settings().remotes(), Address("path", text, text))
     verbs = ("from", "receiving", "received")
     with _opened(file, alone=False) as (bundle, _), session.writing() as repository:

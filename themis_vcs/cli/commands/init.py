@@ -40,10 +40,10 @@ def command(session: Session, directory: Path | None, as_json: bool) -> None:
     if directory is not None and session.store is not None:
         raise UsageError("DIR and --store both say where the store shall be", hint="give one of them")
     named = session.store or (None if directory else os.environ.get("THEMIS_DIR"))
-    path = Path(named) if named else (directory or Path()) / NAME
+    path = Path(os.path.abspath(named or (directory or Path()) / NAME))
     existed = (path / "format").exists()
     Repository.init(path).close()
     if as_json:
-        session.output.json({"store": str(path.absolute()), "created": not existed})
+        session.output.json({"store": str(path), "created": not existed})
     else:
-        session.output.line("there is a store already: " if existed else "made a store: ", str(path.absolute()))
+        session.output.line("there is a store already: " if existed else "made a store: ", str(path))
