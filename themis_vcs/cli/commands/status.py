@@ -81,10 +81,8 @@ def _print(output: Output, found: Status) -> None:
 
 def _distance(tracked: Tracked) -> Part:
     """How far a name is from the same name of a remote."""
-    parts = [
-        f"{count(amount, 'run')} {way}" for amount, way in ((tracked.ahead, "ahead of"), (tracked.behind, "behind"))
-    ]
-    away = [part for part in parts if not part.startswith("0 ")]
+    ways = (tracked.ahead, "ahead of"), (tracked.behind, "behind")
+    away = [f"{count(amount, 'run')} {way}" for amount, way in ways if amount]
     if not away:
         return dim(f"up to date with {tracked.name}")
     return colored(" and ".join(away) + f" {tracked.name}", "yellow")

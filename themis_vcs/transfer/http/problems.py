@@ -14,7 +14,7 @@ from themis_vcs.errors import RemoteError
 from themis_vcs.evaluation.secrets import redact
 
 HINTS: Final = {
-    401: "remote.NAME.token-env, token-file or token-command says where the token is, `themis clone -c token-env=VAR` too",
+    401: "remote.NAME.token-env, token-file or token-command says where the token is; a clone takes -c token-env=VAR",
     403: "a token with the scope write is needed, and a store that is not served for reading only",
     404: "look at the URL of the remote: is it that of a store, as `themis serve` prints it?",
     413: "the server takes smaller packs only; whoever runs it sets that by --max-pack",
