@@ -34,6 +34,17 @@ if TYPE_CHECKING:
     from themis_vcs.evaluation.results import Score as Score
     from themis_vcs.evaluation.results import ScoreError as ScoreError
     from themis_vcs.evaluation.results import TraceStep as TraceStep
+    from themis_vcs.handoff.stages.bundle import StageBundle as StageBundle
+    from themis_vcs.handoff.stages.bundle import export_evaluation_bundle as export_evaluation_bundle
+    from themis_vcs.handoff.stages.bundle import export_generation_bundle as export_generation_bundle
+    from themis_vcs.handoff.stages.bundle import export_parse_bundle as export_parse_bundle
+    from themis_vcs.handoff.stages.bundle import export_reduction_bundle as export_reduction_bundle
+    from themis_vcs.handoff.stages.bundle import export_score_bundle as export_score_bundle
+    from themis_vcs.handoff.stages.bundle import import_evaluation_bundle as import_evaluation_bundle
+    from themis_vcs.handoff.stages.bundle import import_generation_bundle as import_generation_bundle
+    from themis_vcs.handoff.stages.bundle import import_parse_bundle as import_parse_bundle
+    from themis_vcs.handoff.stages.bundle import import_reduction_bundle as import_reduction_bundle
+    from themis_vcs.handoff.stages.bundle import import_score_bundle as import_score_bundle
     from themis_vcs.pipeline.config import EvaluationConfig as EvaluationConfig
     from themis_vcs.pipeline.config import GenerationConfig as GenerationConfig
     from themis_vcs.pipeline.config import RuntimeConfig as RuntimeConfig
@@ -68,6 +79,19 @@ _HOMES = {
         "Score",
         "ScoreError",
         "TraceStep",
+    ),
+    "handoff.stages.bundle": (
+        "StageBundle",
+        "export_evaluation_bundle",
+        "export_generation_bundle",
+        "export_parse_bundle",
+        "export_reduction_bundle",
+        "export_score_bundle",
+        "import_evaluation_bundle",
+        "import_generation_bundle",
+        "import_parse_bundle",
+        "import_reduction_bundle",
+        "import_score_bundle",
     ),
     "pipeline.config": ("EvaluationConfig", "GenerationConfig", "RuntimeConfig", "StorageConfig"),
     "pipeline.configfile": ("load_experiment",),

@@ -72,7 +72,7 @@ async def carry_out(
 
     What was finished is kept when the run is cancelled or a store fails; then the exception goes on.
     """
-    _check_line(workspace, job.name)
+    check_line(workspace, job.name)
     before = workspace.repository.objects_added
     progress = Progress(workspace, job, runtime, observer)
     progress.tell(events.RunStarted(progress.run_id.hex(), job.name, job.stages))
@@ -103,7 +103,7 @@ async def carry_out(
     )
 
 
-def _check_line(workspace: Workspace, name: str) -> None:
+def check_line(workspace: Workspace, name: str) -> None:
     """UsageError if a new line of runs would hide a tag: a revision means the line first."""
     view = workspace.repository
     if view.ref(f"names/{name}") is None and view.ref(f"tags/{name}") is not None:

@@ -6,7 +6,8 @@ way wherever and whenever it is made. Its run id is that of the whole, and so ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +33,26 @@ def check_stages(stages: Sequence[str]) -> tuple[str, ...]:
             hint=f"the stages are {', '.join(STAGES)}; leave out the last ones, as in --stages generate,reduce",
         )
     return STAGES[: len(given)]
+
+
+def with_stages(run: Run, stages: Mapping[str, Oid]) -> Run:
+    """Return a run with fewer stages: these, by name in their order. It says that it was not carried to the end."""
+    names = list(stages)
+    work = {name: counts for name, counts in run.work.items() if name in names}
+    return msgspec.structs.replace(
+        run,
+        stages=list(stages.values()),
+        completed_through=reached(names),
+        status="completed_with_failures" if any(any(counts[2:]) for counts in work.values()) else "stopped",
+        reason=f"{run.reason} ({', '.join(names)} only)",
+        work=work,
+    )
+
+
+def reached(stages: Collection[str]) -> str | None:
+    """Return the last stage up to which these are all that there are; None if the first is not among them."""
+    before = list(takewhile(lambda stage: stage in stages, STAGES))
+    return before[-1] if before else None
 
 
 class Narrowing:
@@ -71,19 +92,12 @@ class Narrowing:
 
     def _run(self, run: Run) -> Oid:
         stages = [(at, self._repository.load(at, Stage)) for at in run.stages]
-        kept = [(at, stage) for at, stage in stages if self._stages is None or stage.name in self._stages]
-        changes: dict[str, Any] = {
-            "parents": [self._runs[parent] for parent in run.parents],
-            "stages": [at if self._observations else self._stage(stage) for at, stage in kept],
-        }
+        kept = {stage.name: at for at, stage in stages if self._stages is None or stage.name in self._stages}
         if len(kept) < len(stages):
-            names = [stage.name for _, stage in kept]
-            work = {name: counts for name, counts in run.work.items() if name in names}
-            failed = any(counts[2] for counts in work.values())
-            changes |= {"work": work, "completed_through": names[-1] if names else None}
-            changes |= {"status": "completed_with_failures" if failed else "stopped"}
-            changes |= {"reason": f"{run.reason} ({', '.join(names)} only)"}
+            run = with_stages(run, kept)
+        changes: dict[str, Any] = {"parents": [self._runs[parent] for parent in run.parents]}
         if not self._observations:
+            changes |= {"stages": [self._stage(stage) for _, stage in stages if stage.name in kept]}
             changes |= {"snapshot": self._snapshot(run.snapshot), "who": run.who.split("@")[0]}
         return self._repository.put(msgspec.structs.replace(run, **changes))
 

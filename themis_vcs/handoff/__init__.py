@@ -1,0 +1,1 @@
+"""Results in and out: stage bundles, and the logs of other tools."""

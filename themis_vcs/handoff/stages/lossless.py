@@ -1,0 +1,71 @@
+"""Plain data as JSON and back without loss: bytes, numbers that JSON has not, keys that look like either (STAGE-2)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+_SPECIAL: Final = {math.inf: "Infinity", -math.inf: "-Infinity"}
+_NUMBERS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def to_json(value: Any) -> Any:
+    """Return plain data with nothing in it that JSON cannot say; `value` itself where there is nothing to replace."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else {"$float": _SPECIAL.get(value, "NaN")}
+        case bytes():
+            return {"$bytes": value.hex()}
+        case list() | tuple():
+            made = [to_json(each) for each in value]
+            return value if all(map(_same, made, value)) else made
+        case dict():
+            pairs = {("$" + key if key.startswith("$") else key): to_json(each) for key, each in value.items()}
+            return value if all(map(_same, pairs.values(), value.values())) and pairs.keys() == value.keys() else pairs
+        case _:
+            return value
+
+
+def from_json(value: Any) -> Any:
+    """Return the plain data that `to_json` made JSON of. ValueError names what is not such."""
+    match value:
+        case list():
+            return [from_json(each) for each in value]
+        case dict():
+            if len(value) == 1:
+                ((key, inner),) = value.items()
+                if key == "$bytes":
+                    return _bytes(inner)
+                if key == "$float":
+                    return _number(inner)
+            return {_key(key): from_json(each) for key, each in value.items()}
+        case _:
+            return value
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other
+
+
+def _key(key: str) -> str:
+    if key.startswith("$$"):
+        return key[1:]
+    if key.startswith("$"):
+        raise ValueError(f"{key!r:.40} is neither $bytes nor $float alone; a key that begins with $ is written $$")
+    return key
+
+
+def _bytes(digits: Any) -> bytes:
+    try:
+        found = bytes.fromhex(digits)
+    except (TypeError, ValueError):
+        raise ValueError("$bytes: expected pairs of hexadecimal digits") from None
+    if found.hex() != digits:
+        raise ValueError("$bytes: expected lower-case hexadecimal digits without spaces")
+    return found
+
+
+def _number(name: Any) -> float:
+    if not isinstance(name, str) or name not in _NUMBERS:
+        raise ValueError(f"$float: expected one of {', '.join(_NUMBERS)}")
+    return _NUMBERS[name]

@@ -1,0 +1,325 @@
+"""Taking in the lines of a stage bundle: nothing in them is believed before it has been checked (STAGE-10).
+
+What was checked goes to a `Sink`; the first pass over a file has one that keeps nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from themis_vcs.errors import DataError, EncodingError, ThemisError
+from themis_vcs.evaluation.dataset import Case
+from themis_vcs.evaluation.values import VALUE_TYPES, restore, value_of
+from themis_vcs.handoff.stages.boundary import TYPES
+from themis_vcs.handoff.stages.cursor import Cursor, L, Placed
+from themis_vcs.handoff.stages.lines import (
+    FORMAT,
+    Candidates,
+    CaseLine,
+    DatasetLine,
+    End,
+    Head,
+    InputLine,
+    Line,
+    Payload,
+    Record,
+    StagePart,
+    TrackPart,
+    component,
+    plain,
+)
+from themis_vcs.model import tree
+from themis_vcs.model.codec import encode
+from themis_vcs.model.derivation import STAGES
+from themis_vcs.model.objects import Identity, Object, Run, Snapshot, Stage, Step, Track, Value, dump, references
+from themis_vcs.model.oid import Oid, oid_of
+from themis_vcs.model.tree import case_key
+from themis_vcs.model.tree.casekey import quote
+from themis_vcs.pipeline.snapshot import run_id_of
+
+
+class Sink(Protocol):
+    """What becomes of objects that were checked; each comes after all that it refers to."""
+
+    def keep(self, oid: Oid, payload: bytes, label: str, refers_to: Sequence[Oid]) -> None:
+        """Take an object."""
+
+    def tree(self, entries: Iterable[tuple[str, Oid]]) -> Oid:
+        """Take a tree, and return its root."""
+
+    def step(self, oid: Oid, payload: bytes, step: Step) -> None:
+        """Take a step."""
+
+
+class Checked:
+    """The sink that keeps nothing."""
+
+    def keep(self, oid: Oid, payload: bytes, label: str, refers_to: Sequence[Oid]) -> None:
+        pass
+
+    def tree(self, entries: Iterable[tuple[str, Oid]]) -> Oid:
+        return tree.build(entries).root
+
+    def step(self, oid: Oid, payload: bytes, step: Step) -> None:
+        pass
+
+
+class Arrived(NamedTuple):
+    """The run of a bundle, its oid, and the stage whose boundary it is."""
+
+    oid: Oid
+    run: Run
+    stage: str
+
+
+def read(lines: Iterable[Placed[Line]], sink: Sink) -> Arrived:
+    """Check all lines of a bundle and hand on what they hold. DataError names the line and the field."""
+    return _Reading(lines, sink).whole()
+
+
+class _Reading:
+    """One bundle on its way in. `_carried` are the oids of the values so far."""
+
+    def __init__(self, lines: Iterable[Placed[Line]], sink: Sink) -> None:
+        self._cursor, self._sink = Cursor(lines), sink
+        self._carried: set[Oid] = set()
+        self._cases: set[str] = set()
+        self._candidates = Candidates()
+
+    def whole(self) -> Arrived:
+        where, head = self._cursor.take(Head)
+        identity = self._identity(where, head)
+        snapshot = Snapshot(identity, plain(head.snapshot.provenance, where, "snapshot.provenance"))
+        self._check_stages(where, head)
+        for name, root, built in (
+            ("datasets", identity.datasets, self._sink.tree(self._datasets())),
+            ("cases", identity.cases, self._sink.tree(self._all_cases())),
+        ):
+            if root != built:
+                raise DataError(
+                    f"{self._cursor.where}: the {name} before it are not those that snapshot.identity names"
+                )
+        snapshot_oid = self._keep(snapshot, where, "snapshot")
+        stages = [self._stage(where, number, part) for number, part in enumerate(head.stages)]
+        self._end()
+        run = Run(
+            run_id=bytes.fromhex(head.run_id),
+            name=head.run.name,
+            snapshot=snapshot_oid,
+            stages=stages,
+            completed_through=head.run.completed_through,
+            status=head.run.status,
+            parents=[],
+            reason=head.run.reason,
+            time=head.run.time,
+            who=head.run.who,
+            work=head.run.work,
+        )
+        oid = self._keep(run, where, "run")
+        _fit(where, "run.hash", head.run.hash, oid)
+        return Arrived(oid, run, head.stage)
+
+    def _identity(self, where: str, head: Head) -> Identity:
+        if head.format != FORMAT:
+            raise DataError(f"{where}: format: {head.format!r:.80} is not {FORMAT}")
+        said = head.snapshot.identity
+        stages = plain(said.stages, where, "snapshot.identity.stages")
+        identity = Identity(bytes.fromhex(said.cases), bytes.fromhex(said.datasets), said.revisions, stages)
+        _fit(where, "run_id", head.run_id, _encoded(lambda: run_id_of(identity), where, "snapshot.identity"))
+        return identity
+
+    def _check_stages(self, where: str, head: Head) -> None:
+        names = [part.name for part in head.stages]
+        if not names or names != [stage for stage in STAGES if stage in names] or names[-1] != head.stage:
+            known = ", ".join(STAGES)
+            raise DataError(f"{where}: stages: expected stages in order, the last {head.stage!r:.40} (of {known})")
+
+    def _datasets(self) -> Iterator[tuple[str, Oid]]:
+        for where, line in self._in_order(DatasetLine, lambda line: quote(line.dataset_id)):
+            data = plain(line.payload.data, where, "payload.data")
+            if (
+                line.payload.type != "dataset"
+                or not isinstance(data, dict)
+                or data.get("dataset_id") != line.dataset_id
+            ):
+                raise DataError(f"{where}: payload: is not of the dataset {line.dataset_id!r:.80}")
+            yield quote(line.dataset_id), self._value(where, line.payload, line.hash)
+
+    def _all_cases(self) -> Iterator[tuple[str, Oid]]:
+        for where, line in self._in_order(CaseLine, lambda line: case_key(line.dataset_id, line.case_id)):
+            key = case_key(line.dataset_id, line.case_id)
+            found = self._domain(where, line.payload)
+            if not isinstance(found, Case) or found.case_id != line.case_id:
+                raise DataError(f"{where}: payload: is not the case {line.case_id!r:.80}")
+            self._cases.add(key)
+            yield key, self._value(where, line.payload, line.hash)
+
+    def _in_order(self, kind: type[L], key: Any) -> Iterator[Placed[L]]:
+        last = ""
+        for where, line in self._cursor.all(kind):
+            try:
+                found = key(line)
+            except DataError as error:
+                raise DataError(f"{where}: {error.message}") from error
+            _check_order(where, last, found)
+            last = found
+            yield where, line
+
+    def _stage(self, where: str, number: int, part: StagePart) -> Oid:
+        tracks = [
+            self._track(where, f"stages[{number}].tracks[{place}]", part.name, track)
+            for place, track in enumerate(part.tracks)
+        ]
+        oid = self._keep(Stage(part.name, tracks), where, f"stages[{number}]")
+        _fit(where, f"stages[{number}].hash", part.hash, oid)
+        return oid
+
+    def _track(self, where: str, field: str, stage: str, part: TrackPart) -> Track:
+        """Read the records of a track, and return what they make. `where` and `field` are those of it in the head."""
+        ref = component(part.component, where, f"{field}.component")
+        params = self._payload(where, part.params, f"{field}.params")
+        self._sink.keep(oid_of(params), params, "value:params", ())
+        entries: tuple[list[tuple[str, Oid]], ...] = ([], [], [])
+        last = ""
+        while isinstance(line := self._cursor.peek(), Record | InputLine):
+            if isinstance(line, Record) and (line.stage, line.track) != (stage, part.id):
+                break
+            if isinstance(line, InputLine):
+                place, found = self._cursor.take(InputLine)
+                self._value(place, found.payload, found.hash)
+                continue
+            place, record = self._cursor.take(Record)
+            key = self._key(place, record, part.fanout)
+            _check_order(place, last, key)
+            last = key
+            value, step = self._record(place, record, key, ref.id, oid_of(params))
+            if value is None:
+                entries[2].append((key, step))
+            else:
+                entries[0].append((key, value))
+                entries[1].append((key, step))
+        roots = [self._sink.tree(each) for each in entries]
+        for name, root in zip(("values", "steps", "failures"), roots, strict=True):
+            if bytes.fromhex(getattr(part, name)) != root:
+                what = f"the records of {stage} {part.id} before it are not those that {field}.{name} of the head names"
+                raise DataError(f"{self._cursor.where}: {what}", hint="a record is missing, or was added or altered")
+        inputs = [(name, bytes.fromhex(root)) for name, root in part.inputs]
+        return Track(part.id, ref, oid_of(params), part.fanout, inputs, *roots)
+
+    def _key(self, where: str, record: Record, fanout: int) -> str:
+        try:
+            case = case_key(record.dataset_id, record.case_id)
+            key = case if record.index is None else case_key(record.dataset_id, record.case_id, record.index)
+        except DataError as error:
+            raise DataError(f"{where}: {error.message}") from error
+        if case not in self._cases:
+            raise DataError(f"{where}: case_id: {case!r:.200} is no case of this bundle")
+        if record.index is not None and record.index >= fanout:
+            raise DataError(f"{where}: index: {record.index} where there are {fanout} of each case")
+        return key
+
+    def _record(self, where: str, record: Record, key: str, component_id: str, params: Oid) -> tuple[Oid | None, Oid]:
+        if (record.payload is None) != (record.hash is None) or (record.payload is None) != (record.error is not None):
+            raise DataError(f"{where}: payload: a record has either payload and hash, or error")
+        if self._candidates.of(record.stage, key, record.payload) != record.candidate_id:
+            raise DataError(f"{where}: candidate_id: {record.candidate_id!r:.80} is not that of the candidate")
+        value = None
+        if record.payload is not None and record.hash is not None:
+            if record.payload.type not in TYPES[record.stage]:
+                expected = " or ".join(TYPES[record.stage])
+                raise DataError(f"{where}: payload.type: {record.payload.type!r:.40} where {expected} has to stand")
+            value = self._value(where, record.payload, record.hash)
+        said = record.step
+        inputs = [bytes.fromhex(each) for each in said.inputs]
+        for number, each in enumerate(inputs):
+            if each not in self._carried:
+                raise DataError(f"{where}: step.inputs[{number}]: no line before has the value {each.hex()}")
+        error = record.error
+        step = Step(
+            stage=record.stage,
+            component=component_id,
+            fingerprint=bytes.fromhex(said.fingerprint),
+            params=params,
+            inputs=inputs,
+            case=key,
+            seed=said.seed,
+            value=value,
+            error=error and msgspec.structs.replace(error, details=plain(error.details, where, "error.details")),
+            observations=plain(said.observations, where, "step.observations"),
+            origin=plain(said.origin, where, "step.origin"),
+        )
+        payload = _encoded(lambda: dump(step), where, "step")
+        oid = oid_of(payload)
+        _fit(where, "step_hash", record.step_hash, oid)
+        self._sink.step(oid, payload, step)
+        return value, oid
+
+    def _value(self, where: str, payload: Payload, said: str) -> Oid:
+        """Check a value against the hash that stands beside it, and hand it on."""
+        encoded = self._payload(where, payload, "payload")
+        oid = oid_of(encoded)
+        _fit(where, "hash", said, oid)
+        if oid not in self._carried:
+            self._carried.add(oid)
+            self._sink.keep(oid, encoded, f"value:{payload.type}", ())
+        return oid
+
+    def _payload(self, where: str, payload: Payload, field: str) -> bytes:
+        domain = self._domain(where, payload, field)
+        return _encoded(lambda: encode("value", Value(payload.type, domain)), where, field)
+
+    def _domain(self, where: str, payload: Payload, field: str = "payload") -> Any:
+        """Return the domain value, plain data for a type that has no class."""
+        data = plain(payload.data, where, f"{field}.data")
+        if payload.type not in VALUE_TYPES:
+            return data
+        try:
+            found = restore(payload.type, data)
+        except DataError as error:
+            raise DataError(f"{where}: {field}.data: {error.message}") from None
+        if not isinstance(found, Case) and (observed := value_of(found)[2]):
+            raise DataError(f"{where}: {field}.data: {', '.join(observed)} belongs to step.observations")
+        return found
+
+    def _keep(self, obj: Object, where: str, field: str) -> Oid:
+        payload = _encoded(lambda: dump(obj), where, field)
+        oid = oid_of(payload)
+        self._sink.keep(oid, payload, type(obj).__name__.lower(), tuple(references(obj)))
+        return oid
+
+    def _end(self) -> None:
+        count = self._cursor.count
+        where, end = self._cursor.take(End)
+        if end.lines != count:
+            raise DataError(f"{where}: lines: {end.lines:,} where {count:,} stand before it")
+        if self._cursor.peek() is not None:
+            raise DataError(f"{self._cursor.where}: more lines follow the end")
+
+
+def _encoded(make: Any, where: str, field: str) -> bytes:
+    try:
+        made = make()
+    except EncodingError as error:
+        raise DataError(f"{where}: {field}{error.path.removeprefix('$')}: {error.reason}") from error
+    except (ThemisError, ValueError) as error:
+        raise DataError(f"{where}: {field}: {error}") from error
+    assert isinstance(made, bytes)
+    return made
+
+
+def _fit(where: str, field: str, said: str, found: bytes) -> None:
+    if bytes.fromhex(said) != found:
+        raise DataError(
+            f"{where}: {field}: {said} does not fit what it stands for, which is {found.hex()}",
+            hint="the line was altered after it was written, or its writer computes hashes in another way",
+        )
+
+
+def _check_order(where: str, last: str, key: str) -> None:
+    if key == last:
+        raise DataError(f"{where}: {key!r:.200} comes twice")
+    if key < last:
+        raise DataError(f"{where}: {key!r:.200} comes after {last!r:.200}", hint="lines are in the order of their keys")
