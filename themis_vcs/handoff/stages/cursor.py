@@ -34,6 +34,11 @@ class Cursor:
         """Return the next line, None at the end."""
         return None if self._next is None else self._next[1]
 
+    def expect_more(self, what: str) -> None:
+        """Refuse a file that ends before this."""
+        if self._next is None:
+            raise DataError(f"{self.where}: the file ends here, before {what}", hint="it was cut short")
+
     def all(self, kind: type[L]) -> Iterator[Placed[L]]:
         """Yield the lines of this kind that come next."""
         while self._next is not None and isinstance(self._next[1], kind):
@@ -41,10 +46,8 @@ class Cursor:
 
     def take(self, kind: type[L]) -> Placed[L]:
         """Return the next line, which has to be of this kind."""
-        if self._next is None:
-            raise DataError(
-                f"{self.where}: the file ends here, before its line {_name(kind)!r}", hint="it was cut short"
-            )
+        self.expect_more(f"its line {_name(kind)!r}")
+        assert self._next is not None
         where, line = self._next
         if not isinstance(line, kind):
             raise DataError(f"{where}: kind: {_name(type(line))!r} where {_name(kind)!r} has to stand")

@@ -108,8 +108,12 @@ class CaseLine(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"
 
 
 class InputLine(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="input"):
-    """A value that steps were made from, and that no other line has."""
+    """A value that steps were made from: by itself, or under its key in the tree with this root (STAGE-8)."""
 
+    tree: Hash | None
+    dataset_id: Name | None
+    case_id: Name | None
+    index: int | None
     payload: Payload
     hash: Hash
 

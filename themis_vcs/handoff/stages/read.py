@@ -10,9 +10,8 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from themis_vcs.errors import DataError, EncodingError, ThemisError
+from themis_vcs.errors import DataError
 from themis_vcs.evaluation.dataset import Case
-from themis_vcs.evaluation.values import VALUE_TYPES, restore, value_of
 from themis_vcs.handoff.stages.boundary import TYPES
 from themis_vcs.handoff.stages.cursor import Cursor, L, Placed
 from themis_vcs.handoff.stages.lines import (
@@ -31,10 +30,10 @@ from themis_vcs.handoff.stages.lines import (
     component,
     plain,
 )
+from themis_vcs.handoff.stages.payloads import check_hash, check_order, domain, encoded, payload_bytes
 from themis_vcs.model import tree
-from themis_vcs.model.codec import encode
 from themis_vcs.model.derivation import STAGES
-from themis_vcs.model.objects import Identity, Object, Run, Snapshot, Stage, Step, Track, Value, dump, references
+from themis_vcs.model.objects import Identity, Object, Run, Snapshot, Stage, Step, Track, dump, references
 from themis_vcs.model.oid import Oid, oid_of
 from themis_vcs.model.tree import case_key
 from themis_vcs.model.tree.casekey import quote
@@ -87,6 +86,7 @@ class _Reading:
         self._cursor, self._sink = Cursor(lines), sink
         self._carried: set[Oid] = set()
         self._cases: set[str] = set()
+        self._trees = {tree.EMPTY[0]}
         self._candidates = Candidates()
 
     def whole(self) -> Arrived:
@@ -99,9 +99,9 @@ class _Reading:
             ("cases", identity.cases, self._sink.tree(self._all_cases())),
         ):
             if root != built:
-                raise DataError(
-                    f"{self._cursor.where}: the {name} before it are not those that snapshot.identity names"
-                )
+                what = f"the {name} before it are not those that snapshot.identity names"
+                raise DataError(f"{self._cursor.where}: {what}")
+            self._trees.add(root)
         snapshot_oid = self._keep(snapshot, where, "snapshot")
         stages = [self._stage(where, number, part) for number, part in enumerate(head.stages)]
         self._end()
@@ -119,7 +119,7 @@ class _Reading:
             work=head.run.work,
         )
         oid = self._keep(run, where, "run")
-        _fit(where, "run.hash", head.run.hash, oid)
+        check_hash(where, "run.hash", head.run.hash, oid)
         return Arrived(oid, run, head.stage)
 
     def _identity(self, where: str, head: Head) -> Identity:
@@ -128,7 +128,7 @@ class _Reading:
         said = head.snapshot.identity
         stages = plain(said.stages, where, "snapshot.identity.stages")
         identity = Identity(bytes.fromhex(said.cases), bytes.fromhex(said.datasets), said.revisions, stages)
-        _fit(where, "run_id", head.run_id, _encoded(lambda: run_id_of(identity), where, "snapshot.identity"))
+        check_hash(where, "run_id", head.run_id, encoded(lambda: run_id_of(identity), where, "snapshot.identity"))
         return identity
 
     def _check_stages(self, where: str, head: Head) -> None:
@@ -151,7 +151,7 @@ class _Reading:
     def _all_cases(self) -> Iterator[tuple[str, Oid]]:
         for where, line in self._in_order(CaseLine, lambda line: case_key(line.dataset_id, line.case_id)):
             key = case_key(line.dataset_id, line.case_id)
-            found = self._domain(where, line.payload)
+            found = domain(where, line.payload, "payload")
             if not isinstance(found, Case) or found.case_id != line.case_id:
                 raise DataError(f"{where}: payload: is not the case {line.case_id!r:.80}")
             self._cases.add(key)
@@ -164,7 +164,7 @@ class _Reading:
                 found = key(line)
             except DataError as error:
                 raise DataError(f"{where}: {error.message}") from error
-            _check_order(where, last, found)
+            check_order(where, last, found)
             last = found
             yield where, line
 
@@ -174,14 +174,20 @@ class _Reading:
             for place, track in enumerate(part.tracks)
         ]
         oid = self._keep(Stage(part.name, tracks), where, f"stages[{number}]")
-        _fit(where, f"stages[{number}].hash", part.hash, oid)
+        check_hash(where, f"stages[{number}].hash", part.hash, oid)
         return oid
 
     def _track(self, where: str, field: str, stage: str, part: TrackPart) -> Track:
         """Read the records of a track, and return what they make. `where` and `field` are those of it in the head."""
         ref = component(part.component, where, f"{field}.component")
-        params = self._payload(where, part.params, f"{field}.params")
+        params = payload_bytes(where, part.params, f"{field}.params")
         self._sink.keep(oid_of(params), params, "value:params", ())
+        inputs = [(name, bytes.fromhex(root)) for name, root in part.inputs]
+        self._input_trees()
+        for number, (name, root) in enumerate(inputs):
+            if root not in self._trees:
+                what = f"{field}.inputs[{number}]: no lines before {self._cursor.where} make this tree of {name}"
+                raise DataError(f"{where}: {what}")
         entries: tuple[list[tuple[str, Oid]], ...] = ([], [], [])
         last = ""
         while isinstance(line := self._cursor.peek(), Record | InputLine):
@@ -193,7 +199,7 @@ class _Reading:
                 continue
             place, record = self._cursor.take(Record)
             key = self._key(place, record, part.fanout)
-            _check_order(place, last, key)
+            check_order(place, last, key)
             last = key
             value, step = self._record(place, record, key, ref.id, oid_of(params))
             if value is None:
@@ -201,22 +207,43 @@ class _Reading:
             else:
                 entries[0].append((key, value))
                 entries[1].append((key, step))
+        self._cursor.expect_more(f"the end of {stage} {part.id}")
         roots = [self._sink.tree(each) for each in entries]
         for name, root in zip(("values", "steps", "failures"), roots, strict=True):
             if bytes.fromhex(getattr(part, name)) != root:
                 what = f"the records of {stage} {part.id} before it are not those that {field}.{name} of the head names"
                 raise DataError(f"{self._cursor.where}: {what}", hint="a record is missing, or was added or altered")
-        inputs = [(name, bytes.fromhex(root)) for name, root in part.inputs]
+        self._trees.add(roots[0])
         return Track(part.id, ref, oid_of(params), part.fanout, inputs, *roots)
 
-    def _key(self, where: str, record: Record, fanout: int) -> str:
+    def _input_trees(self) -> None:
+        """Read the trees that the next track was made from and that no stage of the bundle has made."""
+        while isinstance(line := self._cursor.peek(), InputLine) and line.tree is not None:
+            said, entries, last = line.tree, list[tuple[str, Oid]](), ""
+            while isinstance(line, InputLine) and line.tree == said:
+                where, found = self._cursor.take(InputLine)
+                key = self._case_key(where, found.dataset_id, found.case_id, found.index)
+                check_order(where, last, key)
+                last = key
+                entries.append((key, self._value(where, found.payload, found.hash)))
+                line = self._cursor.peek()
+            root = self._sink.tree(entries)
+            if root.hex() != said:
+                raise DataError(f"{self._cursor.where}: tree: the lines before it do not make {said}")
+            self._trees.add(root)
+
+    def _case_key(self, where: str, dataset_id: str | None, case_id: str | None, index: int | None) -> str:
         try:
-            case = case_key(record.dataset_id, record.case_id)
-            key = case if record.index is None else case_key(record.dataset_id, record.case_id, record.index)
+            case = case_key(dataset_id or "", case_id or "")
+            key = case if index is None else case_key(dataset_id or "", case_id or "", index)
         except DataError as error:
             raise DataError(f"{where}: {error.message}") from error
         if case not in self._cases:
             raise DataError(f"{where}: case_id: {case!r:.200} is no case of this bundle")
+        return key
+
+    def _key(self, where: str, record: Record, fanout: int) -> str:
+        key = self._case_key(where, record.dataset_id, record.case_id, record.index)
         if record.index is not None and record.index >= fanout:
             raise DataError(f"{where}: index: {record.index} where there are {fanout} of each case")
         return key
@@ -224,14 +251,14 @@ class _Reading:
     def _record(self, where: str, record: Record, key: str, component_id: str, params: Oid) -> tuple[Oid | None, Oid]:
         if (record.payload is None) != (record.hash is None) or (record.payload is None) != (record.error is not None):
             raise DataError(f"{where}: payload: a record has either payload and hash, or error")
-        if self._candidates.of(record.stage, key, record.payload) != record.candidate_id:
-            raise DataError(f"{where}: candidate_id: {record.candidate_id!r:.80} is not that of the candidate")
         value = None
         if record.payload is not None and record.hash is not None:
             if record.payload.type not in TYPES[record.stage]:
                 expected = " or ".join(TYPES[record.stage])
                 raise DataError(f"{where}: payload.type: {record.payload.type!r:.40} where {expected} has to stand")
             value = self._value(where, record.payload, record.hash)
+        if self._candidates.of(record.stage, key, record.payload) != record.candidate_id:
+            raise DataError(f"{where}: candidate_id: {record.candidate_id!r:.80} is not that of the candidate")
         said = record.step
         inputs = [bytes.fromhex(each) for each in said.inputs]
         for number, each in enumerate(inputs):
@@ -251,41 +278,24 @@ class _Reading:
             observations=plain(said.observations, where, "step.observations"),
             origin=plain(said.origin, where, "step.origin"),
         )
-        payload = _encoded(lambda: dump(step), where, "step")
+        payload = encoded(lambda: dump(step), where, "step")
         oid = oid_of(payload)
-        _fit(where, "step_hash", record.step_hash, oid)
+        check_hash(where, "step_hash", record.step_hash, oid)
         self._sink.step(oid, payload, step)
         return value, oid
 
     def _value(self, where: str, payload: Payload, said: str) -> Oid:
         """Check a value against the hash that stands beside it, and hand it on."""
-        encoded = self._payload(where, payload, "payload")
+        encoded = payload_bytes(where, payload, "payload")
         oid = oid_of(encoded)
-        _fit(where, "hash", said, oid)
+        check_hash(where, "hash", said, oid)
         if oid not in self._carried:
             self._carried.add(oid)
             self._sink.keep(oid, encoded, f"value:{payload.type}", ())
         return oid
 
-    def _payload(self, where: str, payload: Payload, field: str) -> bytes:
-        domain = self._domain(where, payload, field)
-        return _encoded(lambda: encode("value", Value(payload.type, domain)), where, field)
-
-    def _domain(self, where: str, payload: Payload, field: str = "payload") -> Any:
-        """Return the domain value, plain data for a type that has no class."""
-        data = plain(payload.data, where, f"{field}.data")
-        if payload.type not in VALUE_TYPES:
-            return data
-        try:
-            found = restore(payload.type, data)
-        except DataError as error:
-            raise DataError(f"{where}: {field}.data: {error.message}") from None
-        if not isinstance(found, Case) and (observed := value_of(found)[2]):
-            raise DataError(f"{where}: {field}.data: {', '.join(observed)} belongs to step.observations")
-        return found
-
     def _keep(self, obj: Object, where: str, field: str) -> Oid:
-        payload = _encoded(lambda: dump(obj), where, field)
+        payload = encoded(lambda: dump(obj), where, field)
         oid = oid_of(payload)
         self._sink.keep(oid, payload, type(obj).__name__.lower(), tuple(references(obj)))
         return oid
@@ -297,29 +307,3 @@ class _Reading:
             raise DataError(f"{where}: lines: {end.lines:,} where {count:,} stand before it")
         if self._cursor.peek() is not None:
             raise DataError(f"{self._cursor.where}: more lines follow the end")
-
-
-def _encoded(make: Any, where: str, field: str) -> bytes:
-    try:
-        made = make()
-    except EncodingError as error:
-        raise DataError(f"{where}: {field}{error.path.removeprefix('$')}: {error.reason}") from error
-    except (ThemisError, ValueError) as error:
-        raise DataError(f"{where}: {field}: {error}") from error
-    assert isinstance(made, bytes)
-    return made
-
-
-def _fit(where: str, field: str, said: str, found: bytes) -> None:
-    if bytes.fromhex(said) != found:
-        raise DataError(
-            f"{where}: {field}: {said} does not fit what it stands for, which is {found.hex()}",
-            hint="the line was altered after it was written, or its writer computes hashes in another way",
-        )
-
-
-def _check_order(where: str, last: str, key: str) -> None:
-    if key == last:
-        raise DataError(f"{where}: {key!r:.200} comes twice")
-    if key < last:
-        raise DataError(f"{where}: {key!r:.200} comes after {last!r:.200}", hint="lines are in the order of their keys")

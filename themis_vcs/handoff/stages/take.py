@@ -65,7 +65,8 @@ def _check_stage(found: str, wanted: str) -> None:
     if found != wanted:
         name = boundary_of(found)
         raise UsageError(
-            f"this is a {name} bundle, and not one of {boundary_of(wanted)}", hint=f"`themis import {name}` takes it"
+            f"this is a bundle of the boundary {name}, not of {boundary_of(wanted)}",
+            hint=f"`themis import {name}` takes it",
         )
 
 

@@ -30,6 +30,7 @@ from themis_vcs.handoff.stages.lines import (
     written,
 )
 from themis_vcs.handoff.stages.lossless import to_json
+from themis_vcs.model import tree
 from themis_vcs.model.objects import Run, Snapshot, Step, Track, Value, dump, load
 from themis_vcs.model.oid import Oid, oid_of
 from themis_vcs.model.tree import split_key
@@ -51,6 +52,7 @@ class _Writing:
         self._reader = Reader(repository)
         self._snapshot = repository.load(part.run.snapshot, Snapshot)
         self._carried: set[Oid] = set()
+        self._trees = {tree.EMPTY[0], self._snapshot.identity.cases, self._snapshot.identity.datasets}
         self._candidates = Candidates()
 
     def lines(self) -> Iterator[Line]:
@@ -69,7 +71,9 @@ class _Writing:
             yield CaseLine(dataset_id=dataset_id, case_id=case_id, payload=payload, hash=oid.hex())
         for stage in self._part.stages:
             for track in stage.tracks:
+                yield from self._input_trees(track)
                 yield from self._records(stage.name, track)
+                self._trees.add(track.values)
 
     def _head(self) -> Head:
         run, identity = self._part.run, self._snapshot.identity
@@ -111,6 +115,14 @@ class _Writing:
             for key, oid in chunk:
                 yield key, oid, _payload(payloads[oid])
 
+    def _input_trees(self, track: Track) -> Iterator[InputLine]:
+        """Yield what the trees hold that a track was made from, where no stage of the bundle has made them."""
+        for root in dict.fromkeys(root for _, root in track.inputs if root not in self._trees):
+            self._trees.add(root)
+            for key, oid, payload in self._values(root):
+                dataset_id, case_id, index = split_key(key)
+                yield InputLine(root.hex(), dataset_id, case_id, index, payload, oid.hex())
+
     def _records(self, stage: str, track: Track) -> Iterator[Line]:
         entries = merge(self._reader.scan(track.steps), self._reader.scan(track.failures))
         while chunk := list(islice(entries, _CHUNK)):
@@ -130,7 +142,7 @@ class _Writing:
         needed = dict.fromkeys(oid for step in steps for oid in step.inputs if oid not in self._carried)
         for oid, payload in self._repository.read_many(needed):
             self._carried.add(oid)
-            yield InputLine(_payload(payload), oid.hex())
+            yield InputLine(None, None, None, None, _payload(payload), oid.hex())
 
     def _record(self, stage: str, track: Track, key: str, oid: Oid, step: Step, payload: Payload | None) -> Record:
         dataset_id, case_id, index = split_key(key)
