@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ class Group(click.Group):
         """The command of this name, imported."""
         if cmd_name not in self.lazy:
             return None
-        command = import_module(f"themis_vcs.cli.commands.{cmd_name.replace('-', '_')}").command
+        name = cmd_name.replace("-", "_") + ("_" if iskeyword(cmd_name) else "")
+        command = import_module(f"themis_vcs.cli.commands.{name}").command
         assert isinstance(command, click.Command)
         return command
 

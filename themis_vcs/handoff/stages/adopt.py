@@ -33,7 +33,7 @@ class Adopted(NamedTuple):
     """What an import came to: the line of runs, the oid of the run there, and the run.
 
     `outcome` is "new" for a run that the store did not have, "merged", or "unchanged". `records` is the number of steps
-    that the bundle has in the stage of its boundary.
+    that the bundle has in the stage of its boundary, `stages` are those that the run has now.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Adopted(NamedTuple):
     outcome: Literal["new", "merged", "unchanged"]
     stage: str
     records: int
+    stages: list[str]
 
 
 class Options(NamedTuple):
@@ -69,7 +70,7 @@ def adopt(workspace: Workspace, arrived: Run, stage: str, options: Options) -> A
     oids = {name: workspace.put(each) for name, each in stages.items()}
     if held is not None and head is not None and held.stages == list(oids.values()):
         repository.flush()
-        return Adopted(line, head, held, "unchanged", stage, records)
+        return Adopted(line, head, held, "unchanged", stage, records, list(oids))
     parent = repository.ref(f"names/{line}")
     notes = ScoreNotes(workspace, line)
     run = replace(
@@ -88,7 +89,7 @@ def adopt(workspace: Workspace, arrived: Run, stage: str, options: Options) -> A
         who=who(),
         local={FROM + oid.hex(): options.origin.encode(), **notes.new},
     )
-    return Adopted(line, oid, run, "new" if held is None else "merged", stage, records)
+    return Adopted(line, oid, run, "new" if held is None else "merged", stage, records, list(oids))
 
 
 def _stages(workspace: Workspace, arrived: Run, held: Run | None, options: Options) -> dict[str, Stage]:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from themis_vcs.analysis.lookup import stage_of, stages_of
+from themis_vcs.analysis.reading import Reader
 from themis_vcs.errors import UsageError
 from themis_vcs.model.derivation import STAGES
 from themis_vcs.model.objects import Run, Stage
@@ -31,6 +32,10 @@ class Part(NamedTuple):
 
     run: Run
     stages: list[Stage]
+
+    def records(self, reader: Reader) -> int:
+        """Return how many steps the stage of the boundary has, those that failed included."""
+        return sum(reader.size(track.steps) + reader.size(track.failures) for track in self.stages[-1].tracks)
 
 
 def stage_named(name: str) -> str:

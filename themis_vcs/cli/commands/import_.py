@@ -1,0 +1,21 @@
+"""`themis import`: results of other stores, one command for each kind of file."""
+
+from __future__ import annotations
+
+import click
+
+from themis_vcs.cli.command import Family
+from themis_vcs.cli.commands import import_stage
+
+
+@click.group("import", cls=Family, short_help="Bring in what `themis export` wrote.")
+def command() -> None:
+    """Bring results into the store that were made elsewhere.
+
+    `generation`, `reduction`, `parse`, `score` and `evaluation` read what `themis export` wrote. What was imported
+    is as good as what was made here: `resume`, `replay`, `status`, `diff` and reuse make no difference.
+    """
+
+
+for each in import_stage.COMMANDS:
+    command.add_command(each)

@@ -1,0 +1,29 @@
+"""What the commands of `themis import` have in common: the file that is read, and the report of what became of it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from themis_vcs.errors import StorageError
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[BinaryIO, str]]:
+    """A file to read, as often as it takes, and its name; "-" is stdin. StorageError."""
+    if str(path) == "-":
+        with tempfile.TemporaryFile() as spool:
+            shutil.copyfileobj(sys.stdin.buffer, spool)
+            yield spool, "stdin"
+        return
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from error
+    with file:
+        yield file, str(path)
