@@ -94,11 +94,14 @@ class ExperimentFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     environment_metadata: dict[str, Any] = {}
 
 
-def load_experiment(path: Path, settings: Sequence[str] = (), name: str | None = None) -> Experiment:
+def load_experiment(
+    path: Path, settings: Sequence[str] = (), name: str | None = None, *, for_replay: bool = False
+) -> Experiment:
     """The experiment in a file, with `settings` ("a.b=value", the value as TOML, else as text) applied.
 
     ConfigurationError lists everything that is wrong, each with its place. The file's directory is put on the import
-    path, so that it can name components of modules beside it.
+    path, so that it can name components of modules beside it. What is only replayed has its cases from the store: then
+    the experiment has no datasets if one of their files is not there.
     """
     data = read_mapping(path)
     for setting in settings:
@@ -117,7 +120,7 @@ def load_experiment(path: Path, settings: Sequence[str] = (), name: str | None =
         evaluation=_rooted(config.evaluation, directory),
         storage=_rooted_storage(config.storage, directory),
         runtime=config.runtime,
-        datasets=_datasets(config.datasets, directory, str(path)),
+        datasets=_datasets(config.datasets, directory, str(path), for_replay=for_replay),
         seeds=config.seeds,
         name=name or config.name or path.stem,
         environment_metadata=config.environment_metadata,
@@ -277,7 +280,9 @@ def _rooted_storage(storage: StorageConfig, directory: Path) -> StorageConfig:
     return StorageConfig(store=storage.store, parameters={**storage.parameters, "path": str(directory / path)})
 
 
-def _datasets(files: Sequence[DatasetFile], directory: Path, source: str) -> list[Dataset]:
+def _datasets(files: Sequence[DatasetFile], directory: Path, source: str, *, for_replay: bool) -> list[Dataset]:
+    if for_replay and not all((directory / each.path).is_file() for each in files):
+        return []
     problems: list[tuple[str, str]] = []
     datasets = []
     for number, each in enumerate(files):

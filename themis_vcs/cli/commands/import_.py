@@ -8,7 +8,12 @@ from themis_vcs.cli.command import Family
 from themis_vcs.cli.commands import import_stage
 
 
-@click.group("import", cls=Family, short_help="Bring in what `themis export` wrote.")
+@click.group(
+    "import",
+    cls=Family,
+    short_help="Bring in what `themis export` wrote.",
+    examples=[("Continue where somebody stopped", "themis import score theirs.bundle")],
+)
 def command() -> None:
     """Bring results into the store that were made elsewhere.
 

@@ -32,7 +32,7 @@ def _command(boundary: str) -> click.Command:
         boundary,
         cls=Command,
         short_help=f"Bring {_WHAT[boundary]} of a stage bundle here.",
-        examples=[("What somebody sent", f"themis import {boundary} {boundary}.jsonl")],
+        examples=[(f"Bring here {_WHAT[boundary]} that somebody sent", f"themis import {boundary} theirs.bundle")],
     )
     @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
     @click.option("--name", metavar="NAME", help="The line of runs to put it on; by default the one that it was on.")

@@ -102,11 +102,11 @@ def _replay_experiment(session: Session, file: Path, options: dict[str, Any]) ->
 
     if options["trust_code"]:
         raise UsageError("--trust-code is for a stored run", hint="the components of an experiment file are your own")
-    experiment = load_experiment(file, options["settings"], options["name"])
+    experiment = load_experiment(file, options["settings"], options["name"], for_replay=True)
     check(f"names/{experiment.name}")
     with store_of(session, experiment, readonly=options["dry_run"]) as repository:
         _, stored = load_base(repository, experiment.name, options["base"])
-        if not options["as_json"]:
+        if experiment.datasets and not options["as_json"]:
             _note_other_cases(session, file, experiment, stored)
         wanted: dict[str, Any] = {
             "store": repository,

@@ -21,7 +21,7 @@ class Cursor:
     def __init__(self, lines: Iterable[Placed[Line]]) -> None:
         self._lines = iter(lines)
         self.count = 0
-        self.where = "line 1"
+        self.where = "the bundle"
         self._next: Placed[Line] | None = None
         self._advance()
 

@@ -200,6 +200,8 @@ def read(file: BinaryIO, source: str) -> Iterator[tuple[str, Line]]:
         if number == 1:
             _check_format(data, where)
         yield where, decode(data, where)
+    if not number:
+        raise DataError(f"{source}: the file is empty")
 
 
 def plain(value: Any, where: str, field: str) -> Any:
