@@ -209,7 +209,7 @@ EDITS = {
     later_version: "this themis reads themis.stage-bundle/1",
     other_format: "format: 'something.else/1'",
     no_head: "kind: 'dataset' where 'head'",
-    bad_bytes: "snapshot.identity.stages: $bytes",
+    bad_bytes: "snapshot.identity.stages.generate.generator.fingerprint.$bytes: expected",
     error_too: "payload: a record has either",
     many_draws: "index: 3 where there are 1",
 }

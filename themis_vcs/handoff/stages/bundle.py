@@ -46,9 +46,9 @@ class StageBundle:
             bytes.fromhex(said.identity.cases),
             bytes.fromhex(said.identity.datasets),
             said.identity.revisions,
-            form.plain(said.identity.stages, "head", "snapshot.identity.stages"),
+            said.identity.stages,
         )
-        return RunSnapshot(self.run_id, identity, form.plain(said.provenance, "head", "snapshot.provenance"))
+        return RunSnapshot(self.run_id, identity, said.provenance)
 
     @property
     def records(self) -> list[Record]:
@@ -113,7 +113,7 @@ def import_bundle(
     if not isinstance(bundle, StageBundle):
         raise DataError(f"expected a StageBundle, got {type(bundle).__name__}", hint="StageBundle.load reads a file")
     with opened(store, StorageConfig()) as repository:
-        return take_lines(repository, bundle._placed, stage, Options(name, replace))
+        return take_lines(repository, bundle._placed(), stage, Options(name, replace))
 
 
 def export_generation_bundle(store: Store, run_id: str, *, only: bool = False) -> StageBundle:

@@ -66,7 +66,7 @@ def take(
     options: Options,
     progress: Progress | None = None,
 ) -> Adopted:
-    """Take in the stage bundle that begins at the start of `file`, which can be read again; `source` names it.
+    """Take in the stage bundle in `file`, whose position can be set; `source` names it.
 
     DataError, Corrupt, FormatError if it is not whole; Rejected if it has another value of a step that is here.
     """
@@ -75,12 +75,11 @@ def take(
     file.seek(0)
     if packed:
         return take_pack(repository, Bundle([file], source), stage, options, progress)
-    return take_lines(repository, lambda: _told(file, source, progress), stage, options)
+    return take_lines(repository, _told(file, source, progress), stage, options)
 
 
 def _told(file: BinaryIO, source: str, progress: Progress | None) -> Iterator[Placed[Line]]:
-    """Yield the lines of a file from its beginning, and tell how many they are."""
-    file.seek(0)
+    """Yield the lines of a file and tell how many they are."""
     for number, placed in enumerate(read(file, source), start=1):
         if progress is not None and number % _TOLD == 0:
             progress(Transferred(number, file.tell()))

@@ -1,4 +1,7 @@
-"""The lines of a stage bundle as JSON Lines (STAGE-1 …): their fields, and how they are written and read one by one."""
+"""The lines of a stage bundle as JSON Lines (STAGE-1 …): their fields, and how they are written and read one by one.
+
+Fields hold plain data; only a line that is written has it as STAGE-2 says.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ Hash: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class Payload(Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of a value: the name of its type, and plain data as STAGE-2 writes it."""
+    """The body of a value: the name of its type, and plain data."""
 
     type: Name
     data: Any
@@ -59,7 +62,7 @@ class RunPart(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TrackPart(Struct, frozen=True, forbid_unknown_fields=True):
-    """A track of a stage; `component` as STAGE-2 writes it, `inputs` names with the roots of trees."""
+    """A track of a stage; `component` has the fields of a ComponentRef, `inputs` names with the roots of trees."""
 
     id: Name
     component: dict[str, Any]
@@ -174,18 +177,25 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 def encode(line: Line) -> bytes:
     """Return a line as it is written, with its end."""
-    return _ENCODER.encode(line) + b"\n"
+    return _ENCODER.encode(to_json(plain(line))) + b"\n"
 
 
 def decode(data: bytes, where: str) -> Line:
     """Return the line that `where` names. DataError says which field is wrong."""
     try:
-        line: Line = _DECODER.decode(data)
+        line: Line = _unescaped(data) if b'"$' in data else _DECODER.decode(data)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at ")
         raise DataError(f"{where}: {path.strip('`').removeprefix('$.') or 'line'}: {reason}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{where}: this is no line of JSON: {error}", hint="is the file whole?") from None
+    except ValueError as error:
+        raise DataError(f"{where}: {str(error).removeprefix('.')}") from None
+    return line
+
+
+def _unescaped(data: bytes) -> Line:
+    line: Line = msgspec.convert(from_json(msgspec.json.decode(data)), Line)
     return line
 
 
@@ -204,23 +214,15 @@ def read(file: BinaryIO, source: str) -> Iterator[tuple[str, Line]]:
         raise DataError(f"{source}: the file is empty")
 
 
-def plain(value: Any, where: str, field: str) -> Any:
-    """Return the plain data of a field. DataError where it is not written as STAGE-2 says."""
-    try:
-        return from_json(value)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: {field}: {error}") from None
-
-
-def written(value: Any) -> Any:
-    """Return plain data, or a struct, as fields of lines hold it."""
-    return to_json(msgspec.to_builtins(value, builtin_types=(bytes,)))
+def plain(value: Any) -> Any:
+    """Return a struct as plain data, as fields of lines hold it."""
+    return msgspec.to_builtins(value, builtin_types=(bytes,))
 
 
 def component(data: dict[str, Any], where: str, field: str) -> ComponentRef:
     """Return the component that a track names. DataError."""
     try:
-        return msgspec.convert(plain(data, where, field), ComponentRef)
+        return msgspec.convert(data, ComponentRef)
     except msgspec.ValidationError as error:
         raise DataError(f"{where}: {field}: {error}") from None
 

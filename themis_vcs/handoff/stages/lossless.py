@@ -26,19 +26,19 @@ def to_json(value: Any) -> Any:
             return value
 
 
-def from_json(value: Any) -> Any:
-    """Return the plain data that `to_json` made JSON of. ValueError names what is not such."""
+def from_json(value: Any, path: str = "") -> Any:
+    """Return the plain data that `to_json` made JSON of. ValueError names what is not such, and the way to it."""
     match value:
         case list():
-            return [from_json(each) for each in value]
+            return [from_json(each, f"{path}[{number}]") for number, each in enumerate(value)]
         case dict():
             if len(value) == 1:
                 ((key, inner),) = value.items()
                 if key == "$bytes":
-                    return _bytes(inner)
+                    return _bytes(inner, path)
                 if key == "$float":
-                    return _number(inner)
-            return {_key(key): from_json(each) for key, each in value.items()}
+                    return _number(inner, path)
+            return {_key(key, path): from_json(each, f"{path}.{key}") for key, each in value.items()}
         case _:
             return value
 
@@ -47,25 +47,27 @@ def _same(one: Any, other: Any) -> bool:
     return one is other
 
 
-def _key(key: str) -> str:
+def _key(key: str, path: str) -> str:
     if key.startswith("$$"):
         return key[1:]
     if key.startswith("$"):
-        raise ValueError(f"{key!r:.40} is neither $bytes nor $float alone; a key that begins with $ is written $$")
+        raise ValueError(
+            f"{path}: {key!r:.40} is neither $bytes nor $float alone; a key that begins with $ is written $$"
+        )
     return key
 
 
-def _bytes(digits: Any) -> bytes:
+def _bytes(digits: Any, path: str) -> bytes:
     try:
         found = bytes.fromhex(digits)
     except (TypeError, ValueError):
-        raise ValueError("$bytes: expected pairs of hexadecimal digits") from None
+        raise ValueError(f"{path}.$bytes: expected pairs of hexadecimal digits") from None
     if found.hex() != digits:
-        raise ValueError("$bytes: expected lower-case hexadecimal digits without spaces")
+        raise ValueError(f"{path}.$bytes: expected lower-case hexadecimal digits without spaces")
     return found
 
 
-def _number(name: Any) -> float:
+def _number(name: Any, path: str) -> float:
     if not isinstance(name, str) or name not in _NUMBERS:
-        raise ValueError(f"$float: expected one of {', '.join(_NUMBERS)}")
+        raise ValueError(f"{path}.$float: expected one of {', '.join(_NUMBERS)}")
     return _NUMBERS[name]

@@ -8,24 +8,27 @@ from typing import Any
 from themis_vcs.errors import DataError, EncodingError, ThemisError
 from themis_vcs.evaluation.dataset import Case
 from themis_vcs.evaluation.values import VALUE_TYPES, restore, value_of
-from themis_vcs.handoff.stages.lines import Payload, plain
+from themis_vcs.handoff.stages.lines import Payload
 from themis_vcs.model.codec import encode
 from themis_vcs.model.objects import Value
 
 
 def payload_bytes(where: str, payload: Payload, field: str) -> bytes:
     """Return the canonical bytes of a value. DataError names the field that cannot be one."""
-    found = domain(where, payload, field)
-    return encoded(lambda: encode("value", Value(payload.type, found)), where, field)
+    return value_bytes(where, payload.type, domain(where, payload, field), field)
+
+
+def value_bytes(where: str, kind: str, found: Any, field: str) -> bytes:
+    """Return the canonical bytes of a domain value. DataError names the field that has none."""
+    return encoded(lambda: encode("value", Value(kind, found)), where, field)
 
 
 def domain(where: str, payload: Payload, field: str) -> Any:
     """Return the domain value, plain data for a type that has no class. DataError."""
-    data = plain(payload.data, where, f"{field}.data")
     if payload.type not in VALUE_TYPES:
-        return data
+        return payload.data
     try:
-        found = restore(payload.type, data)
+        found = restore(payload.type, payload.data)
     except DataError as error:
         raise DataError(f"{where}: {field}.data: {error.message}") from None
     if not isinstance(found, Case) and (observed := value_of(found)[2]):

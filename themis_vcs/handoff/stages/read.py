@@ -5,13 +5,10 @@ What was checked goes to a `Sink`; the first pass over a file has one that keeps
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
-
-import msgspec
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, Protocol
 
 from themis_vcs.errors import DataError
-from themis_vcs.evaluation.dataset import Case
 from themis_vcs.handoff.stages.boundary import TYPES
 from themis_vcs.handoff.stages.cursor import Cursor, L, Placed
 from themis_vcs.handoff.stages.lines import (
@@ -28,12 +25,12 @@ from themis_vcs.handoff.stages.lines import (
     StagePart,
     TrackPart,
     component,
-    plain,
 )
-from themis_vcs.handoff.stages.payloads import check_hash, check_order, domain, encoded, payload_bytes
+from themis_vcs.handoff.stages.payloads import check_hash, check_order, encoded, payload_bytes
 from themis_vcs.model import tree
+from themis_vcs.model.codec import encode
 from themis_vcs.model.derivation import STAGES
-from themis_vcs.model.objects import Identity, Object, Run, Snapshot, Stage, Step, Track, dump, references
+from themis_vcs.model.objects import Identity, Object, Run, Snapshot, Stage, Step, Track, dump
 from themis_vcs.model.oid import Oid, oid_of
 from themis_vcs.model.tree import case_key
 from themis_vcs.model.tree.casekey import quote
@@ -43,7 +40,7 @@ from themis_vcs.pipeline.snapshot import run_id_of
 class Sink(Protocol):
     """What becomes of objects that were checked; each comes after all that it refers to."""
 
-    def keep(self, oid: Oid, payload: bytes, label: str, refers_to: Sequence[Oid]) -> None:
+    def keep(self, oid: Oid, payload: bytes, label: str) -> None:
         """Take an object."""
 
     def tree(self, entries: Iterable[tuple[str, Oid]]) -> Oid:
@@ -56,7 +53,7 @@ class Sink(Protocol):
 class Checked:
     """The sink that keeps nothing."""
 
-    def keep(self, oid: Oid, payload: bytes, label: str, refers_to: Sequence[Oid]) -> None:
+    def keep(self, oid: Oid, payload: bytes, label: str) -> None:
         pass
 
     def tree(self, entries: Iterable[tuple[str, Oid]]) -> Oid:
@@ -92,7 +89,7 @@ class _Reading:
     def whole(self) -> Arrived:
         where, head = self._cursor.take(Head)
         identity = self._identity(where, head)
-        snapshot = Snapshot(identity, plain(head.snapshot.provenance, where, "snapshot.provenance"))
+        snapshot = Snapshot(identity, head.snapshot.provenance)
         self._check_stages(where, head)
         for name, root, built in (
             ("datasets", identity.datasets, self._sink.tree(self._datasets())),
@@ -126,8 +123,7 @@ class _Reading:
         if head.format != FORMAT:
             raise DataError(f"{where}: format: {head.format!r:.80} is not {FORMAT}")
         said = head.snapshot.identity
-        stages = plain(said.stages, where, "snapshot.identity.stages")
-        identity = Identity(bytes.fromhex(said.cases), bytes.fromhex(said.datasets), said.revisions, stages)
+        identity = Identity(bytes.fromhex(said.cases), bytes.fromhex(said.datasets), said.revisions, said.stages)
         check_hash(where, "run_id", head.run_id, encoded(lambda: run_id_of(identity), where, "snapshot.identity"))
         return identity
 
@@ -138,35 +134,32 @@ class _Reading:
             raise DataError(f"{where}: stages: expected stages in order, the last {head.stage!r:.40} (of {known})")
 
     def _datasets(self) -> Iterator[tuple[str, Oid]]:
-        for where, line in self._in_order(DatasetLine, lambda line: quote(line.dataset_id)):
-            data = plain(line.payload.data, where, "payload.data")
-            if (
-                line.payload.type != "dataset"
-                or not isinstance(data, dict)
-                or data.get("dataset_id") != line.dataset_id
-            ):
+        for where, line, key in self._in_order(DatasetLine, lambda line: quote(line.dataset_id)):
+            data = line.payload.data
+            said = data.get("dataset_id") if isinstance(data, dict) else None
+            if line.payload.type != "dataset" or said != line.dataset_id:
                 raise DataError(f"{where}: payload: is not of the dataset {line.dataset_id!r:.80}")
-            yield quote(line.dataset_id), self._value(where, line.payload, line.hash)
+            yield key, self._value(where, line.payload, line.hash)
 
     def _all_cases(self) -> Iterator[tuple[str, Oid]]:
-        for where, line in self._in_order(CaseLine, lambda line: case_key(line.dataset_id, line.case_id)):
-            key = case_key(line.dataset_id, line.case_id)
-            found = domain(where, line.payload, "payload")
-            if not isinstance(found, Case) or found.case_id != line.case_id:
+        for where, line, key in self._in_order(CaseLine, lambda line: case_key(line.dataset_id, line.case_id)):
+            data = line.payload.data
+            said = data.get("case_id") if isinstance(data, dict) else None
+            if line.payload.type != "case" or said != line.case_id:
                 raise DataError(f"{where}: payload: is not the case {line.case_id!r:.80}")
             self._cases.add(key)
             yield key, self._value(where, line.payload, line.hash)
 
-    def _in_order(self, kind: type[L], key: Any) -> Iterator[Placed[L]]:
+    def _in_order(self, kind: type[L], key_of: Callable[[L], str]) -> Iterator[tuple[str, L, str]]:
         last = ""
         for where, line in self._cursor.all(kind):
             try:
-                found = key(line)
+                key = key_of(line)
             except DataError as error:
                 raise DataError(f"{where}: {error.message}") from error
-            check_order(where, last, found)
-            last = found
-            yield where, line
+            check_order(where, last, key)
+            last = key
+            yield where, line, key
 
     def _stage(self, where: str, number: int, part: StagePart) -> Oid:
         tracks = [
@@ -181,7 +174,7 @@ class _Reading:
         """Read the records of a track, and return what they make. `where` and `field` are those of it in the head."""
         ref = component(part.component, where, f"{field}.component")
         params = payload_bytes(where, part.params, f"{field}.params")
-        self._sink.keep(oid_of(params), params, "value:params", ())
+        self._sink.keep(oid_of(params), params, "value:params")
         inputs = [(name, bytes.fromhex(root)) for name, root in part.inputs]
         self._input_trees()
         for number, (name, root) in enumerate(inputs):
@@ -264,7 +257,6 @@ class _Reading:
         for number, each in enumerate(inputs):
             if each not in self._carried:
                 raise DataError(f"{where}: step.inputs[{number}]: no line before has the value {each.hex()}")
-        error = record.error
         step = Step(
             stage=record.stage,
             component=component_id,
@@ -274,11 +266,12 @@ class _Reading:
             case=key,
             seed=said.seed,
             value=value,
-            error=error and msgspec.structs.replace(error, details=plain(error.details, where, "error.details")),
-            observations=plain(said.observations, where, "step.observations"),
-            origin=plain(said.origin, where, "step.origin"),
+            error=record.error,
+            observations=said.observations,
+            origin=said.origin,
         )
-        payload = encoded(lambda: dump(step), where, "step")
+        doubtful = step if step.origin or step.error else step.observations
+        payload = encoded(lambda: encode("step", step, doubtful), where, "step")
         oid = oid_of(payload)
         check_hash(where, "step_hash", record.step_hash, oid)
         self._sink.step(oid, payload, step)
@@ -291,13 +284,13 @@ class _Reading:
         check_hash(where, "hash", said, oid)
         if oid not in self._carried:
             self._carried.add(oid)
-            self._sink.keep(oid, encoded, f"value:{payload.type}", ())
+            self._sink.keep(oid, encoded, f"value:{payload.type}")
         return oid
 
     def _keep(self, obj: Object, where: str, field: str) -> Oid:
         payload = encoded(lambda: dump(obj), where, field)
         oid = oid_of(payload)
-        self._sink.keep(oid, payload, type(obj).__name__.lower(), tuple(references(obj)))
+        self._sink.keep(oid, payload, type(obj).__name__.lower())
         return oid
 
     def _end(self) -> None:

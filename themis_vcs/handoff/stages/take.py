@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import tempfile
+from collections.abc import Iterable
 
 from themis_vcs.errors import Corrupt, DataError, UsageError
 from themis_vcs.handoff.stages.adopt import Adopted, Options, adopt
 from themis_vcs.handoff.stages.boundary import boundary_of
 from themis_vcs.handoff.stages.cursor import Placed
 from themis_vcs.handoff.stages.lines import Line
-from themis_vcs.handoff.stages.read import Checked, read
-from themis_vcs.model.derivation import key_of
-from themis_vcs.model.objects import Run, Snapshot, Stage, Step, Track, load, references
-from themis_vcs.model.oid import Oid
+from themis_vcs.handoff.stages.read import read
+from themis_vcs.handoff.stages.spool import Spool
+from themis_vcs.model.objects import Run, Snapshot, Stage, Step, Track, load
 from themis_vcs.model.tree import case_of
+from themis_vcs.pipeline.garbage import collected_seldom
 from themis_vcs.pipeline.snapshot import run_id_of
 from themis_vcs.pipeline.workspace import Workspace
 from themis_vcs.store.repository import Repository
-from themis_vcs.store.view import ARRIVED
 from themis_vcs.transfer.bundle import Bundle
 from themis_vcs.transfer.bundling import verify
 from themis_vcs.transfer.endpoint import Progress
@@ -25,14 +25,14 @@ from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking
 
 
-def take_lines(
-    repository: Repository, lines: Callable[[], Iterable[Placed[Line]]], stage: str, options: Options
-) -> Adopted:
-    """Take in a bundle as JSON Lines, which is read twice: once to check all of it. DataError, Rejected."""
-    found = read(lines(), Checked())
-    _check_stage(found.stage, stage)
+def take_lines(repository: Repository, lines: Iterable[Placed[Line]], stage: str, options: Options) -> Adopted:
+    """Take in a bundle as JSON Lines. Nothing is stored before all of it is checked. DataError, Rejected."""
     workspace = Workspace(repository)
-    arrived = read(lines(), _Kept(workspace))
+    with tempfile.TemporaryFile() as file, collected_seldom():
+        spool = Spool(file)
+        arrived = read(lines, spool)
+        _check_stage(arrived.stage, stage)
+        spool.pour(repository)
     repository.flush()
     return adopt(workspace, arrived.run, stage, options)
 
@@ -68,34 +68,6 @@ def _check_stage(found: str, wanted: str) -> None:
             f"this is a bundle of the boundary {name}, not of {boundary_of(wanted)}",
             hint=f"`themis import {name}` takes it",
         )
-
-
-class _Kept:
-    """The sink that puts what was checked into a store. What steps derive is noted as having come from elsewhere."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace, self._repository = workspace, workspace.repository
-        self._derived: dict[bytes, Oid] = {}
-
-    def keep(self, oid: Oid, payload: bytes, label: str, refers_to: Sequence[Oid]) -> None:
-        self._repository.put_payload(oid, payload, label, refers_to)
-
-    def tree(self, entries: Iterable[tuple[str, Oid]]) -> Oid:
-        self._note()
-        return self._workspace.build(entries)
-
-    def step(self, oid: Oid, payload: bytes, step: Step) -> None:
-        self._repository.put_payload(oid, payload, f"step:{step.stage}", tuple(references(step)))
-        if step.value is not None:
-            self._derived[key_of(step) + ARRIVED] = oid
-
-    def _note(self) -> None:
-        """Note what is not on record."""
-        known = self._repository.backend.derivations_for(list(self._derived))
-        for (key, oid), old in zip(self._derived.items(), known, strict=True):
-            if old is None:
-                self._repository.record(key, oid)
-        self._derived.clear()
 
 
 def _check_run(workspace: Workspace, source: str, run: Run) -> None:

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from heapq import merge
 from itertools import islice
 
-from msgspec.structs import replace
-
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.handoff.stages.boundary import Part
 from themis_vcs.handoff.stages.lines import (
@@ -27,9 +25,8 @@ from themis_vcs.handoff.stages.lines import (
     StagePart,
     StepPart,
     TrackPart,
-    written,
+    plain,
 )
-from themis_vcs.handoff.stages.lossless import to_json
 from themis_vcs.model import tree
 from themis_vcs.model.objects import Run, Snapshot, Step, Track, Value, dump, load
 from themis_vcs.model.oid import Oid, oid_of
@@ -82,10 +79,8 @@ class _Writing:
             stage=self._part.stages[-1].name,
             run_id=run.run_id.hex(),
             snapshot=SnapshotPart(
-                IdentityPart(
-                    identity.cases.hex(), identity.datasets.hex(), identity.revisions, written(identity.stages)
-                ),
-                written(self._snapshot.provenance),
+                IdentityPart(identity.cases.hex(), identity.datasets.hex(), identity.revisions, plain(identity.stages)),
+                plain(self._snapshot.provenance),
             ),
             run=_run_part(run),
             stages=[
@@ -97,7 +92,7 @@ class _Writing:
     def _track_part(self, track: Track) -> TrackPart:
         return TrackPart(
             id=track.id,
-            component=written(track.component),
+            component=plain(track.component),
             params=_payload(self._repository.read(track.params)),
             fanout=track.fanout,
             inputs=[(name, root.hex()) for name, root in track.inputs],
@@ -146,7 +141,6 @@ class _Writing:
 
     def _record(self, stage: str, track: Track, key: str, oid: Oid, step: Step, payload: Payload | None) -> Record:
         dataset_id, case_id, index = split_key(key)
-        error = step.error
         return Record(
             stage=stage,
             track=track.id,
@@ -156,13 +150,13 @@ class _Writing:
             candidate_id=self._candidates.of(stage, key, payload),
             payload=payload,
             hash=None if step.value is None else step.value.hex(),
-            error=None if error is None else replace(error, details=to_json(error.details)),
+            error=step.error,
             step=StepPart(
                 fingerprint=step.fingerprint.hex(),
                 inputs=[each.hex() for each in step.inputs],
                 seed=step.seed,
-                observations=to_json(step.observations),
-                origin=to_json(step.origin),
+                observations=step.observations,
+                origin=step.origin,
             ),
             step_hash=oid.hex(),
         )
@@ -170,7 +164,7 @@ class _Writing:
 
 def _payload(payload: bytes) -> Payload:
     value = load(payload, Value)
-    return Payload(value.type, to_json(value.data))
+    return Payload(value.type, value.data)
 
 
 def _run_part(run: Run) -> RunPart:
