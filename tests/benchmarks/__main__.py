@@ -15,12 +15,13 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from tests.benchmarks import caching, full_run, moving, rerun, startup, storing
+from tests.benchmarks import caching, full_run, handoff, moving, rerun, startup, storing
 from tests.benchmarks.figure import QUICK, Dose
 
 PARTS = {
     "storing": storing,
     "moving": moving,
+    "handoff": handoff,
     "full_run": full_run,
     "caching": caching,
     "rerun": rerun,
