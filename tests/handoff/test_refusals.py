@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from tests.support.components import Equal
 from tests.support.experiments import dataset, experiment
-from tests.support.handingover import text_of
-from themis_vcs import InMemoryRunStore, StageBundle, import_evaluation_bundle, import_generation_bundle
-from themis_vcs.errors import DataError, FormatError, UsageError
+from tests.support.handingover import head, text_of
+from themis_vcs import InMemoryRunStore, Score, StageBundle, import_evaluation_bundle, import_generation_bundle
+from themis_vcs.errors import Corrupt, DataError, FormatError, UsageError
+from themis_vcs.handoff.stages.adopt import Options
+from themis_vcs.handoff.stages.boundary import part_of
+from themis_vcs.handoff.stages.files import take
+from themis_vcs.handoff.stages.pack import pack
+from themis_vcs.model.objects import Run, Stage
 from themis_vcs.pipeline.stores import RunStore
 
 Line = dict[str, Any]
@@ -260,3 +268,46 @@ def test_no_flipped_byte_is_taken_for_another_result(text: str, data: st.DataObj
             assert contents(there) == contents(InMemoryRunStore())
         else:
             assert contents(there) == contents(here)
+
+
+def other_id(store: RunStore, run: Run) -> Run:
+    return replace(run, run_id=bytes(32))
+
+
+def swapped_value(store: RunStore, run: Run) -> Run:
+    """A run in which one case has the score of another."""
+    from themis_vcs.pipeline.workspace import Workspace
+
+    workspace = Workspace(store.repository)
+    stage = store.repository.load(run.stages[-1], Stage)
+    keys = dict(workspace.scan(stage.tracks[0].values))
+    first, *_, last = keys
+    values = workspace.update(stage.tracks[0].values, {first: keys[last]})
+    altered = replace(stage.tracks[0], values=values)
+    return replace(run, stages=[*run.stages[:-1], workspace.put(Stage(stage.name, [altered]))])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(other_id, "does not hash to the run id"), (swapped_value, "has another value than its track")],
+)
+def test_a_pack_whose_objects_are_sound_but_do_not_fit_is_refused(
+    change: Callable[[RunStore, Run], Run], said: str, tmp_path: Path
+) -> None:
+    with InMemoryRunStore() as store, InMemoryRunStore() as target:
+        experiment(3, metrics=[Spelling()]).run(store=store)
+        part = part_of(store.repository, head(store.repository), "score")
+        with (tmp_path / "x").open("wb") as file:
+            pack(store.repository, part._replace(run=change(store, part.run)), file)
+        with (tmp_path / "x").open("rb") as file, pytest.raises(Corrupt, match=said):
+            take(target.repository, file, "x", "score", Options())
+        assert list(target.repository.refs()) == []
+
+
+class Spelling(Equal):
+    """A metric that scores every case differently."""
+
+    component_id = "test/spelling"
+
+    def score(self, parsed: Any, case: Any, ctx: Any) -> Score:
+        return Score(self.component_id, float(case.metadata["n"]))

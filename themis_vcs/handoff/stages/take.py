@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
+from typing import TypeVar
 
 from themis_vcs.errors import Corrupt, DataError, UsageError
 from themis_vcs.handoff.stages.adopt import Adopted, Options, adopt
@@ -13,6 +14,7 @@ from themis_vcs.handoff.stages.lines import Line
 from themis_vcs.handoff.stages.read import read
 from themis_vcs.handoff.stages.spool import Spool
 from themis_vcs.model.objects import Run, Snapshot, Stage, Step, Track, load
+from themis_vcs.model.oid import Oid
 from themis_vcs.model.tree import case_of
 from themis_vcs.pipeline.garbage import collected_seldom
 from themis_vcs.pipeline.snapshot import run_id_of
@@ -23,6 +25,8 @@ from themis_vcs.transfer.bundling import verify
 from themis_vcs.transfer.endpoint import Progress
 from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking
+
+T = TypeVar("T", Run, Stage)
 
 
 def take_lines(repository: Repository, lines: Iterable[Placed[Line]], stage: str, options: Options) -> Adopted:
@@ -41,24 +45,33 @@ def take_pack(
     repository: Repository, bundle: Bundle, stage: str, options: Options, progress: Progress | None = None
 ) -> Adopted:
     """Take in a bundle as a pack. Corrupt, DataError, Rejected."""
-    refs = {ref: oid for ref, oid in bundle.refs().items() if ref.startswith("names/")}
-    if len(refs) != 1 or bundle.needs:
-        raise DataError(
-            f"{bundle.name} is a bundle, but not one of a stage",
-            hint="`themis bundle unbundle` and `themis pull` read bundles of whole lines of runs",
-        )
+    run = _only_run(bundle)
+    _check_stage(_peek(bundle, run.stages[-1], Stage).name, stage)
     verify(bundle)
-    (oid,) = refs.values()
     target = StoreEndpoint(repository)
+    (oid,) = bundle.refs().values()
     target.take(lacking(bundle, target, [oid]), bundle, progress)
-    run = repository.load(oid, Run)
-    names = [repository.load(each, Stage).name for each in run.stages]
-    if run.parents or not names:
-        raise DataError(f"{bundle.name}: its run has parents, or no stages: this is no stage bundle")
-    _check_stage(names[-1], stage)
     workspace = Workspace(repository)
     _check_run(workspace, bundle.name, run)
     return adopt(workspace, run, stage, options)
+
+
+def _only_run(bundle: Bundle) -> Run:
+    """Return the run of a stage bundle. DataError if it is a bundle of another kind."""
+    oids = [oid for ref, oid in bundle.refs().items() if ref.startswith("names/")]
+    if len(oids) == len(bundle.refs()) == 1 and not bundle.needs:
+        run = _peek(bundle, oids[0], Run)
+        if run.stages and not run.parents:
+            return run
+    raise DataError(
+        f"{bundle.name} is a bundle, but not one of a stage",
+        hint="`themis bundle unbundle` and `themis pull` read bundles of whole lines of runs",
+    )
+
+
+def _peek(bundle: Bundle, oid: Oid, kind: type[T]) -> T:
+    (item,) = bundle.objects([oid])
+    return load(item.payload, kind)
 
 
 def _check_stage(found: str, wanted: str) -> None:
