@@ -80,10 +80,11 @@ def test_a_closed_pipe_is_no_news(finished: Project, flags: tuple[str, ...]) -> 
     assert process.wait(timeout=30) == 141
 
 
-def test_a_full_disk_under_the_output_is_an_error(finished: Project) -> None:
+@pytest.mark.parametrize("command", ["ls", "status", "log"])
+def test_a_full_disk_under_the_output_is_an_error(finished: Project, command: str) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [COMMAND, "ls"],
+            [COMMAND, command],
             cwd=finished.path,
             env=environment(),
             stdout=full,
@@ -92,7 +93,7 @@ def test_a_full_disk_under_the_output_is_an_error(finished: Project) -> None:
             check=False,
         )
     assert done.returncode == 1
-    assert "No space left on device" in done.stderr
+    assert done.stderr == "error: the output cannot be written: No space left on device\n"
 
 
 def test_without_an_output_it_still_works(finished: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -18,6 +19,8 @@ USAGE: Final = 2
 FINDINGS: Final = 3
 INTERRUPTED: Final = 130
 PIPE_CLOSED: Final = 141
+_OUTPUT_FAILS: Final = (errno.EPIPE, errno.ENOSPC)
+"""What a write to stdout fails with; the files of a store have errors of their own."""
 
 
 def exit_status(body: Callable[[], Any], output: Output) -> int:
@@ -26,13 +29,13 @@ def exit_status(body: Callable[[], Any], output: Output) -> int:
     With `--json` among the arguments the report is one line of JSON, `themis.error/1`.
     """
     try:
-        result = body()
-        status = result if isinstance(result, int) else OK
-    except BrokenPipeError:
-        return _silenced(PIPE_CLOSED)
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
-        status = _reported(error, output)
-    try:
+        try:
+            result = body()
+            status = result if isinstance(result, int) else OK
+        except (Exception, KeyboardInterrupt) as error:
+            if isinstance(error, OSError) and error.errno in _OUTPUT_FAILS:
+                raise
+            status = _reported(error, output)
         output.flush()
     except BrokenPipeError:
         return _silenced(PIPE_CLOSED)
