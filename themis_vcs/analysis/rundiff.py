@@ -75,7 +75,7 @@ class ChangedStep(msgspec.Struct, frozen=True, kw_only=True):
     new: str | None
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+class RunDiff(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that differs.
 
     `flipped` has the scores that went from 0 to 1 or from 1 to 0, `changed` all others, the largest differences first,
@@ -93,7 +93,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[ChangedStep]
 
 
-def compare(reader: Reader, old: tuple[str, Located], new: tuple[str, Located]) -> Comparison:
+def rundiff(reader: Reader, old: tuple[str, Located], new: tuple[str, Located]) -> RunDiff:
     """Compare two runs, each with the revision that named it. Reads only what differs between them."""
     pairs = list(_pairs(reader, old[1], new[1]))
     scores = [each for stage, one, other in pairs if stage in _SCORED for each in _score_changes(reader, one, other)]
@@ -103,7 +103,7 @@ def compare(reader: Reader, old: tuple[str, Located], new: tuple[str, Located]) 
         metric_means(reader, each.run.stages, side.cases) for (_, each), side in zip((old, new), sides, strict=True)
     )
     changed = changes(reader, old[1].snapshot, new[1].snapshot)
-    return Comparison(
+    return RunDiff(
         old=sides[0],
         new=sides[1],
         changes=changed,
