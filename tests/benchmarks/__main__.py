@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from tests.benchmarks import caching, full_run, moving, rerun, startup, storing
+from tests.benchmarks import caching, comparing, full_run, moving, rerun, startup, storing
 from tests.benchmarks.figure import QUICK, Dose
 
 PARTS = {
@@ -24,6 +24,7 @@ PARTS = {
     "full_run": full_run,
     "caching": caching,
     "rerun": rerun,
+    "comparing": comparing,
     "startup": startup,
 }
 

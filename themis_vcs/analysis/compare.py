@@ -192,10 +192,18 @@ def _checked(conditions: Sequence[Condition], found: Sequence[MetricComparison])
 
 
 def _corrected(found: Iterable[MetricComparison]) -> list[MetricComparison]:
-    """The same with Holm's correction over all p-values that there are."""
+    """The same with Holm's correction: over all that is said of all cases, and over all that is said of parts."""
     found = list(found)
-    ps = iter(holm([each.p for each in found if each.p is not None]))
-    return [each if each.p is None else msgspec.structs.replace(each, p_holm=next(ps)) for each in found]
+    families = [
+        [each.p for each in found if each.p is not None and (each.part is None) is whole] for whole in (True, False)
+    ]
+    of_all, of_parts = (iter(holm(ps)) for ps in families)
+    return [
+        each
+        if each.p is None
+        else msgspec.structs.replace(each, p_holm=next(of_all if each.part is None else of_parts))
+        for each in found
+    ]
 
 
 def _candidate(

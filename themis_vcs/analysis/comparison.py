@@ -25,10 +25,11 @@ class MetricComparison(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of the base and of a candidate, over the `n` cases of both that count.
 
     `part` is the value of `by` that these cases have. `difference` is candidate less base, `interval` its 95 %
-    interval, `p` two-sided, `p_holm` corrected for all of the comparison. `wins` are the cases in which the candidate
-    scores higher. `base_failed` and `candidate_failed` of the `pairs` have no score: they are left out of `n`, or count
-    as zero, as the comparison says. `detectable` is the smallest true difference that so many cases show with a
-    probability of 80 %, `needed` how many would show the one that was asked about. `clusters` counts them.
+    interval, `p` two-sided, `p_holm` corrected over all metrics and candidates, that of a part over all parts too.
+    `wins` are the cases in which the candidate scores higher. `base_failed` and `candidate_failed` of the `pairs` have
+    no score: they are left out of `n`, or count as zero, as the comparison says. `detectable` is the smallest true
+    difference that so many cases show with a probability of 80 %, `needed` how many would show the one that was asked
+    about. `clusters` counts them.
     """
 
     metric: str

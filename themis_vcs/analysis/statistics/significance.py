@@ -11,7 +11,7 @@ from scipy.special import bdtr, ndtr
 from themis_vcs.analysis.statistics.units import Floats
 
 FLIPS = 9_999
-_EXACT = 14
+_EXACT = 16
 """Up to so many units that are not 0, all 2^n flips are looked at."""
 _DRAWN = 2_000
 """Up to so many magnitudes that differ, flips are drawn."""
