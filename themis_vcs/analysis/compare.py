@@ -74,7 +74,7 @@ def compare(
     UsageError for what cannot be meant, NotFound for a revision that names no run.
     """
     repository = store if isinstance(store, Repository) else store.repository
-    rules = Rules(_failed(repository, failed), seed, power)
+    rules = _rules(repository, failed, seed, power)
     if not candidates:
         raise UsageError("nothing to compare with", hint="name at least one candidate")
     for field in filter(None, (by, cluster)):
@@ -111,12 +111,16 @@ def compare(
     )
 
 
-def _failed(repository: Repository, asked: Failed | None) -> Failed:
-    if asked is not None and asked not in FAILED:
-        raise UsageError(f"failed: {asked!r:.80} is none of {', '.join(FAILED)}")
-    if asked is not None or repository.path is None:
-        return asked or FAILED[0]
-    return Settings(repository.path).failed
+def _rules(repository: Repository, failed: Failed | None, seed: int, power: float | None) -> Rules:
+    if failed is not None and failed not in FAILED:
+        raise UsageError(f"failed: {failed!r:.80} is none of {', '.join(FAILED)}")
+    if power is not None and not 1e-9 <= abs(power) <= 1e9:
+        raise UsageError(f"power: {power} is not a difference that cases could show", hint="for example 0.01")
+    if seed < 0:
+        raise UsageError(f"seed: {seed} is negative")
+    if failed is None:
+        failed = FAILED[0] if repository.path is None else Settings(repository.path).failed
+    return Rules(failed, seed, power)
 
 
 def _run(repository: Repository, revision: str) -> Located:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.special import bdtr, ndtr
 
-from themis_vcs.analysis.statistics.units import Floats
+from themis_vcs.analysis.statistics.units import Floats, Labels
 
 FLIPS = 9_999
 _EXACT = 16
@@ -57,13 +57,24 @@ def sign_flip(sums: Floats, seed: int, flips: int = FLIPS) -> SignFlip:
     sizes, counts = np.unique(moving, return_counts=True)
     if len(sizes) > _DRAWN:
         return SignFlip(2 * float(ndtr(-seen / np.sqrt((moving**2).sum()))), "normal")
-    rng = np.random.default_rng(seed)
-    rows = max(1, _AT_ONCE // len(sizes))
-    beyond = 0
+    totals = _flipped(moving, sizes, counts, np.random.default_rng(seed), flips)
+    return SignFlip((int(np.count_nonzero(np.abs(totals) >= reached)) + 1) / (flips + 1), "drawn")
+
+
+def _flipped(moving: Floats, sizes: Floats, counts: Labels, rng: np.random.Generator, flips: int) -> Floats:
+    """The totals of drawn flips. Of many equal magnitudes, how many are positive is one binomial draw."""
+    totals = np.empty(flips)
+    tied = 4 * len(sizes) < len(moving)
+    rows = max(1, _AT_ONCE // (len(sizes) if tied else len(moving)))
     for start in range(0, flips, rows):
-        up = rng.binomial(counts, 0.5, size=(min(rows, flips - start), len(sizes)))
-        beyond += int(np.count_nonzero(np.abs((2 * up - counts) @ sizes) >= reached))
-    return SignFlip((beyond + 1) / (flips + 1), "drawn")
+        some = min(rows, flips - start)
+        if tied:
+            positive = rng.binomial(counts, 0.5, size=(some, len(sizes))) @ sizes
+        else:
+            bits = rng.integers(256, size=(some, (len(moving) + 7) // 8), dtype=np.uint8)
+            positive = np.unpackbits(bits, axis=1, count=len(moving)) @ moving
+        totals[start : start + some] = 2 * positive - moving.sum()
+    return totals
 
 
 def holm(ps: Sequence[float]) -> list[float]:
