@@ -15,14 +15,14 @@ from themis_vcs.model.oid import Oid
 
 DATASET = "dataset"
 _ROOTS = ("metadata", "input", "expected_output")
-_FIELD = re.compile(rf"(?:{'|'.join(_ROOTS)})(?:\.[^.]+)*")
+_FIELD = re.compile(r"metadata(?:\.[^.]+)+|(?:input|expected_output)(?:\.[^.]+)*")
 
 Group = tuple[str, bytes]
 """A dataset, and the canonical bytes of a value."""
 
 
 def check_field(field: str) -> None:
-    """UsageError unless a text names a place in cases: `dataset`; `metadata`, `input`, `expected_output` with .PATH."""
+    """UsageError unless a text names a place in cases: `dataset`, or `metadata`, `input`, `expected_output` and a path."""
     if field != DATASET and not _FIELD.fullmatch(field):
         near = difflib.get_close_matches(field.partition(".")[0], [DATASET, *_ROOTS], n=1)
         hint = f"did you mean {near[0]}? " if near else ""

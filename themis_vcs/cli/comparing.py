@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from themis_vcs.analysis.comparison import Agreement, Candidate, Comparison, MetricComparison
+from themis_vcs.analysis.comparison.document import Agreement, Candidate, Comparison, MetricComparison
 from themis_vcs.analysis.side import Side
 from themis_vcs.cli.output import Output, Part, bold, clip, colored, columns, dim
 from themis_vcs.cli.wording import count, number, short, status_color
@@ -176,14 +176,12 @@ def _print_agreement(output: Output, found: Comparison, each: Agreement, limit: 
         output.line(
             "  ", colored(count(each.other_answers, "case"), "yellow"), " left out: the answers are not the same"
         )
-    measures = (
-        ("Cohen's kappa", each.kappa),
-        ("weighted", each.kappa_weighted),
-        ("Krippendorff's alpha, nominal", each.alpha_nominal),
-        ("interval", each.alpha_interval),
-    )
-    known = [f"{name} {value:.3f}" for name, value in measures if value is not None]
-    output.line("  ", ", ".join(known) if known else "no coefficient: nothing varies", hang=4)
+    for name, plain, other, weighted in (
+        ("Cohen's kappa", each.kappa, "weighted by squared distance", each.kappa_weighted),
+        ("Krippendorff's alpha, nominal", each.alpha_nominal, "interval", each.alpha_interval),
+    ):
+        if plain is not None and weighted is not None:
+            output.line(f"  {name} {plain:.3f}, {other} {weighted:.3f}")
     room = output.width - 4
     for flip in each.flipped if limit == 0 else each.flipped[:limit]:
         ratings = " → ".join(map(number, flip.ratings))

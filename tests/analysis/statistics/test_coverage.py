@@ -14,8 +14,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from themis_vcs.analysis import contrast as module
-from themis_vcs.analysis.contrast import Rules, contrast
+from themis_vcs.analysis.comparison import contrast as module
+from themis_vcs.analysis.comparison.contrast import Rules, contrast
 from themis_vcs.analysis.statistics.bootstrap import bootstrap
 from themis_vcs.analysis.statistics.significance import SignFlip
 from themis_vcs.analysis.statistics.units import Floats, Labels

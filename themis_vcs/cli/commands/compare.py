@@ -74,7 +74,7 @@ def command(
     Conditions also take <=, >, >= and +. METRIC.low and METRIC.high stand for the ends of the interval:
     'f1.high < base' holds only if f1 is surely lower. It needs `pip install 'themis-vcs[stats]'`.
     """
-    from themis_vcs.analysis.compare import compare
+    from themis_vcs.analysis.comparison.compare import compare
     from themis_vcs.cli.comparing import print_comparison
 
     with session.reading() as repository:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from themis_vcs.analysis.comparison import Effect, MetricComparison
+from themis_vcs.analysis.comparison.document import Effect, MetricComparison
 from themis_vcs.analysis.statistics.bootstrap import bootstrap
 from themis_vcs.analysis.statistics.power import detectable, needed
 from themis_vcs.analysis.statistics.significance import mcnemar, sign_flip

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from themis_vcs.analysis.casescores import CaseScores
+from themis_vcs.analysis.comparison.casescores import CaseScores
 from themis_vcs.analysis.lookup import Located
 from themis_vcs.analysis.statistics.units import Labels
 

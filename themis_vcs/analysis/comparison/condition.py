@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from themis_vcs.analysis.comparison import ConditionResult, MetricComparison
+from themis_vcs.analysis.comparison.document import ConditionResult, MetricComparison
 from themis_vcs.errors import UsageError
 
 _FORM = re.compile(

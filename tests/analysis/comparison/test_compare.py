@@ -12,7 +12,7 @@ from tests.support.components import AfterEquals, Answer, Equal, Judge, Verdict
 from tests.support.experiments import dataset, experiment
 from themis_vcs import Case, Dataset, InMemoryRunStore, Repository, Score, ScoreError, compare
 from themis_vcs.analysis import scores
-from themis_vcs.analysis.comparison import Comparison, MetricComparison
+from themis_vcs.analysis.comparison.document import Comparison, MetricComparison
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.errors import NotFound, UsageError
 from themis_vcs.store.editing import change

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from themis_vcs.analysis.comparison import MetricComparison
-from themis_vcs.analysis.condition import check_condition, parse_condition
+from themis_vcs.analysis.comparison.condition import check_condition, parse_condition
+from themis_vcs.analysis.comparison.document import MetricComparison
 from themis_vcs.errors import UsageError
 
 FIGURES = MetricComparison(

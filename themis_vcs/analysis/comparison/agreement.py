@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from themis_vcs.analysis.casescores import CaseScores
-from themis_vcs.analysis.comparison import Agreement, Flip
+from themis_vcs.analysis.comparison.casescores import CaseScores
+from themis_vcs.analysis.comparison.document import Agreement, Flip
+from themis_vcs.analysis.comparison.pairing import Pairing
 from themis_vcs.analysis.lookup import Located
-from themis_vcs.analysis.pairing import Pairing
 from themis_vcs.analysis.statistics.agreement import alpha, kappa
 from themis_vcs.analysis.statistics.units import Floats
 from themis_vcs.model.objects import Track

@@ -12,14 +12,14 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
-from themis_vcs.analysis.agreement import agreement_of_draws, agreement_of_runs
 from themis_vcs.analysis.casefield import check_field, field_values, groups
-from themis_vcs.analysis.casescores import CaseScores
-from themis_vcs.analysis.comparison import Agreement, Candidate, Comparison, ConditionResult, MetricComparison
-from themis_vcs.analysis.condition import Condition, check_condition, parse_condition
-from themis_vcs.analysis.contrast import Rules, contrast
+from themis_vcs.analysis.comparison.agreement import agreement_of_draws, agreement_of_runs
+from themis_vcs.analysis.comparison.casescores import CaseScores
+from themis_vcs.analysis.comparison.condition import Condition, check_condition, parse_condition
+from themis_vcs.analysis.comparison.contrast import Rules, contrast
+from themis_vcs.analysis.comparison.document import Agreement, Candidate, Comparison, ConditionResult, MetricComparison
+from themis_vcs.analysis.comparison.pairing import Pairing, pairing
 from themis_vcs.analysis.lookup import Located, locate, stages_of
-from themis_vcs.analysis.pairing import Pairing, pairing
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.analysis.side import Side, side_of
 from themis_vcs.analysis.statistics.bootstrap import RESAMPLES
@@ -69,7 +69,7 @@ def compare(
     (`dataset`, `metadata.subject`): figures for each of its values beside those of all cases, and cases that are not
     independent of each other. `failed` says whether cases without a score are left out ("exclude") or count as 0
     ("zero"); without it the setting `analysis.failed` of the store decides. `power` asks how many cases would show that
-    difference. `agreement` adds how far judges agree. `fail_if` has conditions (`analysis.condition`).
+    difference. `agreement` adds how far judges agree. `fail_if` has conditions (`analysis.comparison.condition`).
 
     UsageError for what cannot be meant, NotFound for a revision that names no run.
     """
