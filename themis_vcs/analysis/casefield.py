@@ -22,7 +22,7 @@ Group = tuple[str, bytes]
 
 
 def check_field(field: str) -> None:
-    """UsageError unless a text names a place in cases: `dataset`, or `metadata`, `input`, `expected_output` and a path."""
+    """UsageError unless a text names a place in cases, such as `dataset`, `metadata.subject` or `input`."""
     if field != DATASET and not _FIELD.fullmatch(field):
         near = difflib.get_close_matches(field.partition(".")[0], [DATASET, *_ROOTS], n=1)
         hint = f"did you mean {near[0]}? " if near else ""
