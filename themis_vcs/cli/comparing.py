@@ -114,7 +114,7 @@ def _print_methods(output: Output, found: Comparison, rows: Iterable[MetricCompa
         if each.n:
             clusters = f", {each.clusters:,} clusters" if each.clusters and each.part is None else ""
             way = f"interval {each.interval_method}; test {each.test}{clusters}"
-            ways.setdefault(way, {})[each.metric] = None
+            ways.setdefault(way, {})[each.metric if each.part is None else f"parts of {each.metric}"] = None
     failed = "left out" if found.failed == "exclude" else "counted as 0"
     output.line()
     for way, metrics in ways.items():
@@ -184,7 +184,7 @@ def _print_agreement(output: Output, found: Comparison, each: Agreement, limit: 
             output.line(f"  {name} {plain:.3f}, {other} {weighted:.3f}")
     room = output.width - 4
     for flip in each.flipped if limit == 0 else each.flipped[:limit]:
-        ratings = " → ".join(map(number, flip.ratings))
+        ratings = (", " if each.other is None else " → ").join(map(number, flip.ratings))
         output.line("  ", clip(flip.case, room - columns(ratings)), "  ", ratings)
     if limit and len(each.flipped) > limit:
         output.line("  ", dim(f"and {len(each.flipped) - limit:,} more; --limit 0 names all"))

@@ -55,6 +55,7 @@ def _agreement(
     low = np.where(given, ratings, np.inf).min(axis=1, initial=np.inf)
     high = np.where(given, ratings, -np.inf).max(axis=1, initial=-np.inf)
     flipped = np.flatnonzero(rated & (low < high))
+    flipped = flipped[np.argsort(low[flipped] - high[flipped], kind="stable")]
     two = ratings.shape[1] == 2 and bool(rated.any())
     pair = ratings[rated].T if two else None
     return Agreement(

@@ -87,7 +87,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     Between the base (run 0) and a candidate (run 1, 2, …), or between the `raters` draws of one run: then `other` is
     None. `n` cases have two ratings at least, and in `agreed` of them all are equal. `other_answers` are left out: the
     two runs judged different answers to them. kappa is Cohen's, of two raters only, and weighted by squared
-    distance; alpha is Krippendorff's. None where nothing varies.
+    distance; alpha is Krippendorff's. None where nothing varies. `flipped` has the largest differences first.
     """
 
     metric: str
