@@ -10,6 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from themis_vcs.analysis.comparison.compare import compare as compare
+    from themis_vcs.analysis.comparison.document import Comparison as Comparison
     from themis_vcs.catalog.readers import read_dataset as read_dataset
     from themis_vcs.errors import ThemisError as ThemisError
     from themis_vcs.evaluation.dataset import Case as Case
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
     from themis_vcs.store.repository import Repository as Repository
 
 _HOMES = {
+    "analysis.comparison.compare": ("compare",),
+    "analysis.comparison.document": ("Comparison",),
     "catalog.readers": ("read_dataset",),
     "errors": ("ThemisError",),
     "evaluation.dataset": ("Case", "Dataset"),

@@ -10,12 +10,12 @@ from tests.support.components import AfterEquals, Answer, Equal, Verdict
 from tests.support.experiments import dataset, experiment
 from themis_vcs import Case, Dataset, InMemoryRunStore, ParsedOutput, Score
 from themis_vcs.analysis.caseview import case_view
-from themis_vcs.analysis.compare import Comparison, compare
 from themis_vcs.analysis.inventory import inventory
 from themis_vcs.analysis.log import log
 from themis_vcs.analysis.lookup import find_case, locate, stage_of
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.analysis.receipt import receipt
+from themis_vcs.analysis.rundiff import RunDiff, rundiff
 from themis_vcs.analysis.steps import places
 from themis_vcs.analysis.summary import summary
 from themis_vcs.errors import NotFound, UsageError
@@ -32,9 +32,9 @@ class Half(Equal):
         return Score(self.component_id, super().score(parsed, case, ctx).value / 2)
 
 
-def compared(store: InMemoryRunStore, old: str, new: str, reader: Reader | None = None) -> Comparison:
+def compared(store: InMemoryRunStore, old: str, new: str, reader: Reader | None = None) -> RunDiff:
     repository = store.repository
-    return compare(reader or Reader(repository), (old, locate(repository, old)), (new, locate(repository, new)))
+    return rundiff(reader or Reader(repository), (old, locate(repository, old)), (new, locate(repository, new)))
 
 
 def find(store: InMemoryRunStore, text: str) -> tuple[str, int | None]:

@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from tests.benchmarks import caching, full_run, handoff, moving, rerun, startup, storing
+from tests.benchmarks import caching, comparing, full_run, handoff, moving, rerun, startup, storing
 from tests.benchmarks.figure import QUICK, Dose
 
 PARTS = {
@@ -25,6 +25,7 @@ PARTS = {
     "full_run": full_run,
     "caching": caching,
     "rerun": rerun,
+    "comparing": comparing,
     "startup": startup,
 }
 

@@ -28,21 +28,35 @@ def carry_out(
 
     `again` says how to go on after an interruption.
     """
-    progress = Progress(output.live())
-    try:
-        with _terminated_as_interrupted():
-            result = asyncio.run(start(progress))
-    except KeyboardInterrupt:
-        progress.clear()
-        steps = count(progress.finished, "step")
-        output.error(f"interrupted; what was finished is kept ({steps} in this run)", again)
+    result = execute(output, start, again=again)
+    if result is None:
         return INTERRUPTED
-    finally:
-        progress.clear()
     if as_json:
         output.json(result.document())
     else:
         print_result(output, result)
+    return status_of(result)
+
+
+def execute(
+    output: Output, start: Callable[[Observer], Coroutine[Any, Any, RunResult]], *, again: str
+) -> RunResult | None:
+    """Run the coroutine that `start` makes, with progress; None if it was interrupted, which is then said."""
+    progress = Progress(output.live())
+    try:
+        with _terminated_as_interrupted():
+            return asyncio.run(start(progress))
+    except KeyboardInterrupt:
+        progress.clear()
+        steps = count(progress.finished, "step")
+        output.error(f"interrupted; what was finished is kept ({steps} in this run)", again)
+        return None
+    finally:
+        progress.clear()
+
+
+def status_of(result: RunResult) -> int:
+    """The exit status that a finished run stands for."""
     return FINDINGS if result.status == _FAILED else OK
 
 

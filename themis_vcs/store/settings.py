@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from themis_vcs.errors import ConfigurationError, StorageError, ThemisError, UsageError
 from themis_vcs.model import refname
 from themis_vcs.store.layout import Layout
 
 TRUST: Final = ("all", "signed", "local")
+Failed = Literal["exclude", "zero"]
+FAILED: Final[tuple[Failed, ...]] = ("exclude", "zero")
 
 
 class Setting(NamedTuple):
@@ -49,10 +51,13 @@ def _flag(text: str) -> bool:
     return text.lower() == "true"
 
 
-def _trust(text: str) -> str:
-    if text not in TRUST:
-        raise ValueError(f"it must be one of {', '.join(TRUST)}")
-    return text
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def chosen(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"it must be one of {', '.join(choices)}")
+        return text
+
+    return chosen
 
 
 REMOTE: Final = {
@@ -68,8 +73,13 @@ REMOTE: Final = {
     "single-writer": Setting("whether nobody else writes to the bucket, so that it need not compare", _flag),
 }
 CACHE: Final = {
-    "trust": Setting("whose results are reused: all, signed (those with a trusted signature) or local", _trust)
+    "trust": Setting("whose results are reused: all, signed (those with a trusted signature) or local", _one_of(*TRUST))
 }
+ANALYSIS: Final = {
+    "failed": Setting("what cases without a score are in comparisons: exclude or zero", _one_of(*FAILED))
+}
+_SECTIONS: Final = {"analysis": ANALYSIS, "cache": CACHE}
+"""The settings that are there once, by section; those of remotes are there for each."""
 
 
 class Settings:
@@ -98,12 +108,20 @@ class Settings:
         """Whose results are reused."""
         return str(self.data.get("cache", {}).get("trust", TRUST[0]))
 
+    @property
+    def failed(self) -> Failed:
+        """What cases without a score are in comparisons: left out, or zeros."""
+        return "zero" if self.data.get("analysis", {}).get("failed") == "zero" else "exclude"
+
     def items(self) -> list[tuple[str, Any]]:
         """Return what is set, as (key, value) by key."""
-        found = [(f"cache.{name}", value) for name, value in self.data.get("cache", {}).items()]
+        found = [(f"{section}.{name}", value) for section in _SECTIONS for name, value in self._section(section)]
         for remote, settings in self.remotes().items():
             found += [(f"remote.{remote}.{name}", value) for name, value in settings.items()]
         return sorted(found)
+
+    def _section(self, name: str) -> list[tuple[str, Any]]:
+        return list(self.data.get(name, {}).items())
 
     @staticmethod
     def check_key(key: str) -> None:
@@ -113,13 +131,13 @@ class Settings:
     def _check(self) -> None:
         problems = []
         for section, values in self.data.items():
-            tables = {"cache": values} if section == "cache" else values if section == "remote" else None
+            tables = {section: values} if section in _SECTIONS else values if section == "remote" else None
             if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
                 problems.append((section, "not a setting of a store"))
                 continue
-            known = CACHE if section == "cache" else REMOTE
+            known = _SECTIONS.get(section, REMOTE)
             for table, settings in tables.items():
-                where = section if section == "cache" else f"{section}.{table}"
+                where = section if section in _SECTIONS else f"{section}.{table}"
                 problems += [(f"{where}.{name}", _problem(known, name, value)) for name, value in settings.items()]
         problems = [(path, what) for path, what in problems if what]
         if problems:
@@ -148,12 +166,13 @@ def check_remote(name: str) -> str:
 def parts_of(key: str) -> tuple[list[str], str]:
     """Return the tables and the name of a key."""
     section, _, rest = key.partition(".")
-    if section == "cache" and rest in CACHE:
+    if rest in _SECTIONS.get(section, ()):
         return [section], rest
     remote, _, name = rest.rpartition(".")
     if section == "remote" and remote and name in REMOTE:
         return [section, check_remote(remote)], name
-    keys = [*(f"cache.{each}" for each in CACHE), *(f"remote.NAME.{each}" for each in REMOTE)]
+    keys = [f"{name}.{each}" for name, known in _SECTIONS.items() for each in known]
+    keys += [f"remote.NAME.{each}" for each in REMOTE]
     raise UsageError(f"{key!r} is not a setting", hint=f"there are {', '.join(keys)}")
 
 
@@ -161,7 +180,7 @@ def parsed(key: str, value: str) -> object:
     """Return the value that a text gives a key. UsageError."""
     section, name = parts_of(key)
     try:
-        return (CACHE if section[0] == "cache" else REMOTE)[name].value(value)
+        return _SECTIONS.get(section[0], REMOTE)[name].value(value)
     except ValueError as error:
         shown = "this" if name.startswith("token") else repr(value[:80])  # It may be the token itself.
         raise UsageError(f"{key} cannot be {shown}: {error}") from error

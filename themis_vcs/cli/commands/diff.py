@@ -15,7 +15,7 @@ from themis_vcs.cli.session import Session
 from themis_vcs.cli.wording import change_lines, count, entries, number, short, status_color, surroundings_lines
 
 if TYPE_CHECKING:
-    from themis_vcs.analysis.compare import ChangedStep, Comparison, ScoreChange
+    from themis_vcs.analysis.rundiff import ChangedStep, RunDiff, ScoreChange
 
 
 @click.command(
@@ -48,19 +48,19 @@ def command(session: Session, old: str, new: str, limit: int, as_json: bool) -> 
     whose score changed, the largest differences at the top. Of scores that were drawn several times the means are
     compared. Only what differs is read.
     """
-    from themis_vcs.analysis.compare import compare
     from themis_vcs.analysis.lookup import locate
     from themis_vcs.analysis.reading import Reader
+    from themis_vcs.analysis.rundiff import rundiff
 
     with session.reading() as repository:
-        found = compare(Reader(repository), (old, locate(repository, old)), (new, locate(repository, new)))
+        found = rundiff(Reader(repository), (old, locate(repository, old)), (new, locate(repository, new)))
     if as_json:
         session.output.json(found)
     else:
         _print(session.output, found, limit)
 
 
-def _print(output: Output, found: Comparison, limit: int) -> None:
+def _print(output: Output, found: RunDiff, limit: int) -> None:
     for sign, side in (("A", found.old), ("B", found.new)):
         output.line(
             bold(sign),
@@ -89,7 +89,7 @@ def _section(output: Output, heading: str, lines: Sequence[Sequence[Part]]) -> N
             output.line("  ", *line, hang=6)
 
 
-def _print_stages(output: Output, found: Comparison) -> None:
+def _print_stages(output: Output, found: RunDiff) -> None:
     rows: list[list[Part]] = [["stage", "component", "values", "failed"]]
     for track in found.tracks:
         old, new = (("-" if n is None else f"{n:,}") for n in (track.old_failed, track.new_failed))
@@ -99,7 +99,7 @@ def _print_stages(output: Output, found: Comparison) -> None:
     output.table(rows)
 
 
-def _print_metrics(output: Output, found: Comparison) -> None:
+def _print_metrics(output: Output, found: RunDiff) -> None:
     rows: list[list[Part]] = [["metric", "A", "B", "difference", "higher", "lower"]]
     for each in found.metrics:
         old, new = (None if side is None else side.mean for side in (each.old, each.new))

@@ -14,6 +14,7 @@ from themis_vcs.analysis.lookup import Located, stages_of
 from themis_vcs.analysis.metrics import MetricMean, metric_means
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.analysis.scores import Failure, case_score
+from themis_vcs.analysis.side import Side, side_of
 from themis_vcs.analysis.steps import step_keys
 from themis_vcs.model import tree
 from themis_vcs.model.objects import Track
@@ -21,17 +22,6 @@ from themis_vcs.model.tree import case_of
 
 _SCORED = ("score", "judge")
 _CHUNK = 500
-
-
-class Side(msgspec.Struct, frozen=True):
-    """One of the two runs; oids in hex."""
-
-    revision: str
-    oid: str
-    run_id: str
-    name: str
-    status: str
-    cases: int
 
 
 class TrackChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +65,7 @@ class ChangedStep(msgspec.Struct, frozen=True, kw_only=True):
     new: str | None
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+class RunDiff(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that differs.
 
     `flipped` has the scores that went from 0 to 1 or from 1 to 0, `changed` all others, the largest differences first,
@@ -93,17 +83,17 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[ChangedStep]
 
 
-def compare(reader: Reader, old: tuple[str, Located], new: tuple[str, Located]) -> Comparison:
+def rundiff(reader: Reader, old: tuple[str, Located], new: tuple[str, Located]) -> RunDiff:
     """Compare two runs, each with the revision that named it. Reads only what differs between them."""
     pairs = list(_pairs(reader, old[1], new[1]))
     scores = [each for stage, one, other in pairs if stage in _SCORED for each in _score_changes(reader, one, other)]
     scores.sort(key=lambda each: (-_distance(each), each.metric, each.case))
-    sides = [_side(reader, *each) for each in (old, new)]
+    sides = [side_of(reader, *each) for each in (old, new)]
     before, after = (
         metric_means(reader, each.run.stages, side.cases) for (_, each), side in zip((old, new), sides, strict=True)
     )
     changed = changes(reader, old[1].snapshot, new[1].snapshot)
-    return Comparison(
+    return RunDiff(
         old=sides[0],
         new=sides[1],
         changes=changed,
@@ -116,11 +106,6 @@ def compare(reader: Reader, old: tuple[str, Located], new: tuple[str, Located]) 
             step for stage, one, other in pairs if stage not in _SCORED for step in _changed(reader, stage, one, other)
         ],
     )
-
-
-def _side(reader: Reader, revision: str, found: Located) -> Side:
-    run, cases = found.run, reader.size(found.snapshot.identity.cases)
-    return Side(revision, found.oid.hex(), run.run_id.hex(), run.name, run.status, cases)
 
 
 def _pairs(reader: Reader, old: Located, new: Located) -> Iterator[tuple[str, Track | None, Track | None]]:
