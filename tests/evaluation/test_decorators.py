@@ -201,3 +201,8 @@ def test_a_function_made_inside_another_has_no_name_to_import_it_by() -> None:
 
 def test_different_functions_have_different_fingerprints() -> None:
     assert echo.fingerprint() != first_word.fingerprint()
+
+
+def test_a_name_in_place_of_the_function_is_told_where_it_goes() -> None:
+    with pytest.raises(TypeError, match=r"@generator: .*@generator\(component_id='mine'\)"):
+        generator("mine")  # type: ignore[call-overload]

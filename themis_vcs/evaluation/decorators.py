@@ -176,6 +176,9 @@ class Decorator(Generic[C]):
     def __call__(self, function: Function | None = None, **options: Any) -> C | Callable[[Function], C]:
         if function is None:
             return functools.partial(self._kind, **options)
+        if not inspect.isroutine(function):
+            named = f"; its name is given as @{self._kind.role}(component_id={function!r})" * isinstance(function, str)
+            raise TypeError(f"@{self._kind.role}: expected a function, got {type(function).__name__}{named}")
         return self._kind(function, **options)
 
 
