@@ -75,19 +75,21 @@ class Named(Fixed):
         self.component_id = component_id
 
 
-def test_two_judge_models_that_one_metric_asks(store: InMemoryRunStore) -> None:
-    """A verdict that one of them did not give leaves the case to nobody."""
-    models = [Named("test/a", 1, 1, 0, 0, 1), Named("test/b", 1, 0, 0, 1, None)]
-    made = experiment(
-        5,
-        metrics=[Verdict()],
-        judge=models[0],
-        name="panel",
-        runtime=RuntimeConfig(max_concurrent_tasks=1),
-    )
-    both = structs.replace(made.evaluation, judge_models=models)
-    dataclasses.replace(made, evaluation=both).run(store=store)
+def test_the_judge_models_that_one_metric_asks(store: InMemoryRunStore) -> None:
+    """A verdict that a model did not give is nobody's."""
+    models = [
+        Named("test/a", 1, 1, 0, None),
+        Named("test/b", 1, 0, 0, 1),
+        Named("test/c", 1, 0, 0, 0),
+    ]
+    runtime = RuntimeConfig(max_concurrent_tasks=1)
+    made = experiment(4, metrics=[Verdict()], judge=models[0], name="panel", runtime=runtime)
+    panel = structs.replace(made.evaluation, judge_models=models)
+    dataclasses.replace(made, evaluation=panel).run(store=store)
     (found, *_) = (each for each in compare(store, "panel", ["panel"], agreement=True).agreement if each.models)
-    assert (found.run, found.other, found.models, found.raters) == (0, None, ["test/a", "test/b"], 2)
+    assert (found.run, found.other, found.models, found.raters) == (0, None, ["test/a", "test/b", "test/c"], 3)
     assert (found.n, found.agreed) == (4, 2)
-    assert {flip.case: flip.ratings for flip in found.flipped} == {"sums/c1": [1.0, 0.0], "sums/c3": [0.0, 1.0]}
+    assert {flip.case: flip.ratings for flip in found.flipped} == {
+        "sums/c1": [1.0, 0.0, 0.0],
+        "sums/c3": [None, 1.0, 0.0],
+    }
