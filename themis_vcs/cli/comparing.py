@@ -168,7 +168,9 @@ def _named(keys: Sequence[str], limit: int) -> str:
 def _print_agreement(output: Output, found: Comparison, each: Agreement, limit: int) -> None:
     runs = [found.base, *(candidate.run for candidate in found.candidates)]
     between = f"of {each.raters} draws of {runs[each.run].revision}"
-    if each.other is not None:
+    if each.models:
+        between = f"of {', '.join(each.models)} in {runs[each.run].revision}"
+    elif each.other is not None:
         between = f"of {runs[each.run].revision} and {runs[each.other].revision}"
     output.line()
     output.line(bold("agreement"), f" {between} on {each.metric}: ", _share(each), hang=4)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from tests.support.components import AfterEquals, Judge, Verdict
 from tests.support.experiments import dataset, experiment
@@ -12,9 +14,9 @@ from themis_vcs import InMemoryRunStore, JudgeResponse, RuntimeConfig, compare
 
 
 class Fixed(Judge):
-    """Says what it is told to, prompt by prompt: the n-th question gets the n-th score."""
+    """Says what it is told to, prompt by prompt: the n-th question gets the n-th score, or no verdict for None."""
 
-    def __init__(self, *scores: float) -> None:
+    def __init__(self, *scores: float | None) -> None:
         super().__init__(deterministic=False)
         self.scores = list(scores)
 
@@ -24,7 +26,8 @@ class Fixed(Judge):
     async def judge(self, prompt: str, *, seed: int | None = None) -> JudgeResponse:
         score = self.scores[len(self.asked)]
         self.asked.append(prompt)
-        return JudgeResponse(self.component_id, f'{{"label": "x", "score": {score}}}')
+        text = "well" if score is None else f'{{"label": "x", "score": {score}}}'
+        return JudgeResponse(self.component_id, text)
 
 
 def judged(store: InMemoryRunStore, name: str, scores: list[float], **options: Any) -> None:
@@ -62,3 +65,31 @@ def test_draws_of_one_judge(store: InMemoryRunStore) -> None:
     draws = [each for each in found if each.other is None]
     assert [(each.run, each.raters, each.n) for each in draws] == [(0, 2, 2), (1, 2, 2)]
     assert draws[0].agreed + len(draws[0].flipped) == 2
+
+
+class Named(Fixed):
+    """As `Fixed`, under another name."""
+
+    def __init__(self, component_id: str, *scores: float | None) -> None:
+        super().__init__(*scores)
+        self.component_id = component_id
+
+
+def test_the_judge_models_that_one_metric_asks(store: InMemoryRunStore) -> None:
+    """A verdict that a model did not give is nobody's."""
+    models = [
+        Named("test/a", 1, 1, 0, None),
+        Named("test/b", 1, 0, 0, 1),
+        Named("test/c", 1, 0, 0, 0),
+    ]
+    runtime = RuntimeConfig(max_concurrent_tasks=1)
+    made = experiment(4, metrics=[Verdict()], judge=models[0], name="panel", runtime=runtime)
+    panel = structs.replace(made.evaluation, judge_models=models)
+    dataclasses.replace(made, evaluation=panel).run(store=store)
+    (found, *_) = (each for each in compare(store, "panel", ["panel"], agreement=True).agreement if each.models)
+    assert (found.run, found.other, found.models, found.raters) == (0, None, ["test/a", "test/b", "test/c"], 3)
+    assert (found.n, found.agreed) == (4, 2)
+    assert {flip.case: flip.ratings for flip in found.flipped} == {
+        "sums/c1": [1.0, 0.0, 0.0],
+        "sums/c3": [None, 1.0, 0.0],
+    }

@@ -1,9 +1,12 @@
-"""How far judges agree that rated the same answers: those of two runs, or the draws of one."""
+"""How far judges agree that rated the same answers: those of two runs, the models that one metric asks, or draws."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+import msgspec
 import numpy as np
 
 from themis_vcs.analysis.comparison.casescores import CaseScores
@@ -12,7 +15,9 @@ from themis_vcs.analysis.comparison.pairing import Pairing
 from themis_vcs.analysis.lookup import Located
 from themis_vcs.analysis.statistics.agreement import alpha, kappa
 from themis_vcs.analysis.statistics.units import Floats
+from themis_vcs.evaluation.judging import EvaluationExecution
 from themis_vcs.model.objects import Track
+from themis_vcs.model.oid import Oid
 from themis_vcs.model.tree import case_of
 
 
@@ -22,6 +27,39 @@ def agreement_of_draws(scores: CaseScores, run: Located, track: Track, number: i
     if ratings.shape[1] < 2:
         return None
     return _agreement(scores.table(run).keys, ratings, track.id, (number, None))
+
+
+def agreement_of_models(scores: CaseScores, run: Located, track: Track, number: int) -> Agreement | None:
+    """How far the judge models that a metric asks agree in run `number`; None if it asks one only.
+
+    A model's rating of a case is the mean of the scores that it gave it.
+    """
+    models = [each.id for each in track.component.also]
+    if len(models) < 2:
+        return None
+    table = scores.table(run)
+    rows: dict[Oid, list[int]] = defaultdict(list)
+    for key, oid in scores.reader.scan(track.values):
+        rows[oid].append(table.places[case_of(key)])
+    sums, counts = np.zeros((2, len(table.keys), len(models)))
+    for oid, value in scores.reader.values(rows):
+        for model, score in _ratings(value):
+            if model in models:
+                sums[rows[oid], models.index(model)] += score
+                counts[rows[oid], models.index(model)] += 1
+    ratings = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return msgspec.structs.replace(_agreement(table.keys, ratings, track.id, (number, None)), models=models)
+
+
+def _ratings(value: Any) -> Iterator[tuple[str, float]]:
+    """The judge models of an evaluation with the scores that they gave; calls without a verdict gave none."""
+    if not isinstance(value, EvaluationExecution):
+        return
+    failed = {failure.call_id for failure in value.failures}
+    judged = [call.judge_model_id for call in value.judge_calls if call.call_id not in failed]
+    for model, judgment in zip(judged, value.parsed_judgments, strict=False):
+        if judgment.score is not None:
+            yield model, judgment.score
 
 
 def agreement_of_runs(

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from themis_vcs.analysis.casefield import check_field, field_values, groups
-from themis_vcs.analysis.comparison.agreement import agreement_of_draws, agreement_of_runs
+from themis_vcs.analysis.comparison.agreement import agreement_of_draws, agreement_of_models, agreement_of_runs
 from themis_vcs.analysis.comparison.casescores import CaseScores
 from themis_vcs.analysis.comparison.condition import Condition, check_condition, parse_condition
 from themis_vcs.analysis.comparison.contrast import Rules, contrast
@@ -229,7 +229,7 @@ def _candidate(
 def _agreement(
     scores: CaseScores, runs: Sequence[Located], pairs: Sequence[Pairing], metrics: Sequence[str]
 ) -> Iterator[Agreement]:
-    """Of the metrics that were asked for, or else of those that judge: between the runs, then between draws."""
+    """Of the metrics that were asked for, or else of those that judge: between the runs, then within each."""
     tracks = []
     for run in runs:
         judge = stages_of(scores.reader.repository, run.run).get("judge")
@@ -245,6 +245,7 @@ def _agreement(
                 yield agreement_of_runs(scores, (runs[0], run), both, pair, number)
     for number, run in enumerate(runs):
         for track in tracks[number].values():
-            within = agreement_of_draws(scores, run, track, number)
-            if within is not None:
-                yield within
+            for within in (agreement_of_models, agreement_of_draws):
+                found = within(scores, run, track, number)
+                if found is not None:
+                    yield found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from themis_vcs.analysis.comparison.document import Effect, MetricComparison
@@ -12,6 +13,7 @@ from themis_vcs.analysis.statistics.power import detectable, needed
 from themis_vcs.analysis.statistics.significance import mcnemar, sign_flip
 from themis_vcs.analysis.statistics.tango import tango
 from themis_vcs.analysis.statistics.units import Floats, Labels, Units, units
+from themis_vcs.errors import DataError
 from themis_vcs.store.settings import Failed
 
 FEW_DISCORDANT = 20
@@ -20,6 +22,8 @@ FEW_DISCORDANT = 20
 Of 1,000 simulated comparisons with 50 cases and 4 expected wins and losses, the BCa interval covered 87 % and Tango's
 96 %; with 15 to 20 expected, both covered 95 %.
 """
+
+_LARGEST = 1e100
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ def contrast(
 ) -> MetricComparison:
     """Compare the scores of a metric in the base and in a candidate: pairs in one order, NaN where there is none.
 
-    `clusters` has a label from 0 for every pair, or is None where each pair stands alone.
+    `clusters` has a label for every pair, or is None where each pair stands alone. DataError for a score whose square
+    is beyond what numbers can hold.
     """
     missing = [np.isnan(each) for each in scores]
     counted = np.full(len(scores[0]), True) if rules.failed == "zero" else ~(missing[0] | missing[1])
@@ -57,6 +62,9 @@ def contrast(
     )
     if not len(base):
         return found
+    largest = max(float(np.abs(each).max()) for each in (base, other))
+    if largest > _LARGEST:
+        raise DataError(f"{metric}: a score of {largest:g} is too large to compare", hint=f"at most {_LARGEST:g}")
     labels = None if clusters is None else np.unique(clusters[counted], return_inverse=True)[1]
     return _with_figures(found, base, other, units(other - base, labels), labels is not None, rules)
 
@@ -76,14 +84,8 @@ def _with_figures(
         p, test = flipped.p, f"sign flips{' of clusters' if clustered else ''}, {flipped.way}"
     error = gathered.standard_error
     spread = float(differences.std(ddof=1)) if len(differences) > 1 else 0.0
-    return MetricComparison(
-        metric=found.metric,
-        candidate=found.candidate,
-        part=found.part,
-        pairs=found.pairs,
-        n=found.n,
-        base_failed=found.base_failed,
-        candidate_failed=found.candidate_failed,
+    return msgspec.structs.replace(
+        found,
         base_mean=float(base.mean()),
         candidate_mean=float(other.mean()),
         difference=gathered.mean,

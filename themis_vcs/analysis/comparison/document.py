@@ -84,10 +84,11 @@ class Flip(msgspec.Struct, frozen=True):
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     """How far ratings of the same answers by one metric agree.
 
-    Between the base (run 0) and a candidate (run 1, 2, …), or between the `raters` draws of one run: then `other` is
-    None. `n` cases have two ratings at least, and in `agreed` of them all are equal. `other_answers` are left out: the
-    two runs judged different answers to them. kappa is Cohen's, of two raters only, and weighted by squared
-    distance; alpha is Krippendorff's. None where nothing varies. `flipped` has the largest differences first.
+    Between the base (run 0) and a candidate (run 1, 2, …). Within one run, where `other` is None, between the judge
+    `models` that the metric asks, or if there are none between the draws. `n` cases have two ratings at least, and in
+    `agreed` of them all are equal. `other_answers` are left out: the two runs judged different answers to them. kappa
+    is Cohen's, of two raters only, and weighted by squared distance; alpha is Krippendorff's. None where nothing
+    varies. `flipped` has the largest differences first.
     """
 
     metric: str
@@ -102,6 +103,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     alpha_nominal: float | None
     alpha_interval: float | None
     flipped: list[Flip]
+    models: list[str] = []
 
 
 class ConditionResult(msgspec.Struct, frozen=True):

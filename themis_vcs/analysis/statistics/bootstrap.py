@@ -49,8 +49,7 @@ def bootstrap(units: Units, seed: int, resamples: int = RESAMPLES) -> Bootstrap 
     sqrt(G/(G-1)) t(G-1) for G units, since resampling underestimates the spread of few: T. Hesterberg, What Teachers
     Should Know About the Bootstrap, The American Statistician 69 (2015), section 5.3.
     """
-    spread = np.abs(units.influence).max()
-    if units.count < 2 or spread <= 1e-12 * (1 + np.abs(units.sums).max()):
+    if units.count < 2 or np.abs(units.influence).max() <= 1e-12 * np.abs(units.sums).max():
         return None
     wide = math.sqrt(units.count / (units.count - 1)) * -float(stdtrit(units.count - 1, 0.025))
     accelerated = acceleration(units)
@@ -60,11 +59,10 @@ def bootstrap(units: Units, seed: int, resamples: int = RESAMPLES) -> Bootstrap 
         return Bootstrap(*_expanded(units, accelerated, wide), "expansion")
     rng = np.random.default_rng(seed)
     if _DRAW * len(counts) < units.count:
-        means, way = _resampled_counts(distinct, counts, rng, resamples), "counts"
-    else:
-        means, way = _resampled_indices(units, rng, resamples), "indices"
-    low, high = bca(means, units.mean, accelerated, wide)
-    return Bootstrap(low, high, "counts" if way == "counts" else "indices")
+        means = _resampled_counts(distinct, counts, rng, resamples)
+        return Bootstrap(*bca(means, units.mean, accelerated, wide), "counts")
+    means = _resampled_indices(units, rng, resamples)
+    return Bootstrap(*bca(means, units.mean, accelerated, wide), "indices")
 
 
 def bca(distribution: Floats, estimate: float, acceleration: float, quantile: float) -> tuple[float, float]:
