@@ -61,6 +61,9 @@ class Wanted(NamedTuple):
     metadata: bool = False
 
 
+SCORES_ONLY: Final = Wanted()
+
+
 class _Entries:
     """The entries of a tree, handed out case by case.
 
@@ -125,7 +128,9 @@ def metric_ids(reader: Reader, found: Located) -> dict[str, str]:
     return {**asked, **there}
 
 
-def outcomes(reader: Reader, found: Located, wanted: Wanted = Wanted(), binary: Collection[str] = ()) -> Iterator[Row]:
+def outcomes(
+    reader: Reader, found: Located, wanted: Wanted = SCORES_ONLY, binary: Collection[str] = ()
+) -> Iterator[Row]:
     """The rows of a run, case by case and metric by metric. `binary` names the metrics whose values are all 0 or 1."""
     held = stages_of(reader.repository, found.run)
     before = [

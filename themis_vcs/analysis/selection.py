@@ -11,7 +11,7 @@ import json
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
@@ -100,11 +100,10 @@ class Asked:
     where: str | None = None
     sort: str | None = None
     limit: int | None = None
-    default: Sequence[str] = field(default=DEFAULT)
 
-    def selection(self) -> Selection:
-        """What it means. UsageError names the column or the place in the text that is wrong."""
-        columns = [name.strip() for name in self.columns.split(",")] if self.columns is not None else self.default
+    def selection(self, default: Sequence[str] = DEFAULT) -> Selection:
+        """What it means, with the columns `default` if none are named. UsageError names the column or the place in the text that is wrong."""
+        columns = [name.strip() for name in self.columns.split(",")] if self.columns is not None else default
         sort = None
         if self.sort is not None:
             name, _, order = self.sort.partition(":")
