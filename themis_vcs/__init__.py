@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from themis_vcs.pipeline.configfile import load_experiment as load_experiment
     from themis_vcs.pipeline.evaluate import evaluate as evaluate
     from themis_vcs.pipeline.experiment import Experiment as Experiment
+    from themis_vcs.pipeline.reporter import Reporter as Reporter
     from themis_vcs.pipeline.result import RunResult as RunResult
     from themis_vcs.pipeline.stores import InMemoryRunStore as InMemoryRunStore
     from themis_vcs.pipeline.stores import LmdbRunStore as LmdbRunStore
@@ -101,6 +102,7 @@ _HOMES = {
     "pipeline.configfile": ("load_experiment",),
     "pipeline.evaluate": ("evaluate",),
     "pipeline.experiment": ("Experiment",),
+    "pipeline.reporter": ("Reporter",),
     "pipeline.result": ("RunResult",),
     "pipeline.stores": ("InMemoryRunStore", "LmdbRunStore"),
     "store.repository": ("Repository",),

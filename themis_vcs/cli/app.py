@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "cat": "Print one stored value.",
     "diff": "Compare two runs: flipped scores first.",
     "compare": "Say which run is better, by how much, and how sure that is.",
+    "report": "Write a report of a run: means, failures, and a row per case and metric.",
     "tag": "Give a run a name for good, or list such names.",
     "explain": "Say what a step was made from, and why it would be rebuilt.",
     "remote": "Name other stores, and look at them.",

@@ -1,0 +1,279 @@
+"""What every metric made of every case of a run, one row each, as a stream in the order of the cases.
+
+Not responsible for figures over many rows (`report`), nor for which columns and rows are shown (`selection`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from themis_vcs.analysis.excerpt import essence_of
+from themis_vcs.analysis.lookup import Located, stages_of
+from themis_vcs.analysis.reading import Reader
+from themis_vcs.analysis.scores import Failure, case_score
+from themis_vcs.evaluation.judging import EvaluationExecution
+from themis_vcs.evaluation.results import Score, ScoreError
+from themis_vcs.model.objects import Step, Track, load
+from themis_vcs.model.oid import Oid
+from themis_vcs.model.tree import case_of, split_key
+
+CORRECT, INCORRECT, SCORED, ERROR, NOT_REACHED = "correct", "incorrect", "scored", "error", "not reached"
+SCORING: Final = ("score", "judge")
+_BEFORE: Final = ("generate", "reduce", "parse")
+_CHUNK: Final = 1_000
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A case under a metric. `value` is the mean of the draws that gave one, and None where none did.
+
+    `outcome` is correct or incorrect for a metric whose values are all 0 or 1, scored for any other; error where a
+    step failed, `stage` being the first that did; and not reached where nothing was tried. What was not asked for is
+    None.
+    """
+
+    dataset: str
+    case: str
+    metric: str
+    outcome: str
+    value: float | None = None
+    stage: str | None = None
+    category: str | None = None
+    message: str | None = None
+    details: dict[str, Any] | None = None
+    candidate: str | None = None
+    output: Any = None
+    parsed: Any = None
+    latency_ms: float | None = None
+    tokens: dict[str, int] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class Wanted(NamedTuple):
+    """What rows hold beside their score: the answer, what was measured of it, the metadata of the case."""
+
+    answer: bool = False
+    measured: bool = False
+    metadata: bool = False
+
+
+SCORES_ONLY: Final = Wanted()
+
+
+class _Entries:
+    """The entries of a tree, handed out case by case.
+
+    The keys of draws do not stand right behind their case: "a!" comes between "a" and "a/0". What is read ahead waits.
+    """
+
+    def __init__(self, reader: Reader, root: Oid) -> None:
+        self._entries = reader.scan(root)
+        self._next = next(self._entries, None)
+        self._waiting: dict[str, list[tuple[str, Oid]]] = {}
+
+    def take(self, case: str) -> list[Oid]:
+        """The objects of a case by their index. To be called for cases in ascending order."""
+        beyond = f"{case}0"  # "0" follows "/"
+        while self._next is not None and self._next[0] < beyond:
+            self._waiting.setdefault(case_of(self._next[0]), []).append(self._next)
+            self._next = next(self._entries, None)
+        found = self._waiting.pop(case, [])
+        return [oid for _, oid in (found if len(found) < 2 else sorted(found, key=lambda each: _index(each[0])))]
+
+
+class _Held(NamedTuple):
+    """What a track has of one case."""
+
+    stage: str
+    values: list[Oid]
+    failures: list[Oid]
+    steps: list[Oid]
+
+
+class _Reading:
+    """A track that is read along with the cases; of its steps only if `measured`."""
+
+    def __init__(self, reader: Reader, stage: str, track: Track, *, measured: bool = False) -> None:
+        self.stage = stage
+        self._values, self._failures = _Entries(reader, track.values), _Entries(reader, track.failures)
+        self._steps = _Entries(reader, track.steps) if measured else None
+
+    def take(self, case: str) -> _Held:
+        steps = self._steps.take(case) if self._steps else []
+        return _Held(self.stage, self._values.take(case), self._failures.take(case), steps)
+
+
+class _Taken(NamedTuple):
+    """A case with what the tracks before the metrics, and the metrics, have of it."""
+
+    key: str
+    case: Oid
+    before: list[_Held]
+    metrics: dict[str, _Held | None]
+
+
+def metric_ids(reader: Reader, found: Located) -> dict[str, str]:
+    """The metrics of a run and the stage of each: those that were asked for, and those that it has."""
+    held = stages_of(reader.repository, found.run)
+    asked = {
+        ref["id"]: stage
+        for stage in SCORING
+        for ref in found.snapshot.identity.stages.get(stage, {}).get("metrics", ())
+    }
+    there = {track.id: stage for stage in SCORING if stage in held for track in held[stage].tracks}
+    return {**asked, **there}
+
+
+def outcomes(
+    reader: Reader, found: Located, wanted: Wanted = SCORES_ONLY, binary: Collection[str] = ()
+) -> Iterator[Row]:
+    """The rows of a run, case by case and metric by metric. `binary` names the metrics whose values are all 0 or 1."""
+    held = stages_of(reader.repository, found.run)
+    before = [
+        _Reading(reader, stage, track, measured=wanted.measured and stage == "generate")
+        for stage in _BEFORE
+        if stage in held
+        for track in held[stage].tracks
+    ]
+    tracks = {track.id: (stage, track) for stage in SCORING if stage in held for track in held[stage].tracks}
+    metrics = {name: _Reading(reader, *tracks[name]) if name in tracks else None for name in metric_ids(reader, found)}
+    cases = reader.scan(found.snapshot.identity.cases)
+    while chunk := list(islice(cases, _CHUNK)):
+        taken = [
+            _Taken(
+                key,
+                case,
+                [each.take(key) for each in before],
+                {name: each.take(key) if each else None for name, each in metrics.items()},
+            )
+            for key, case in chunk
+        ]
+        yield from _rows(reader, taken, wanted, binary)
+
+
+def _rows(reader: Reader, taken: list[_Taken], wanted: Wanted, binary: Collection[str]) -> Iterator[Row]:
+    values = dict(reader.values(_value_oids(taken, wanted)))
+    steps = _steps(reader, taken)
+    for each in taken:
+        dataset, case, _ = split_key(each.key)
+        shared: dict[str, Any] = {"dataset": dataset, "case": case}
+        if wanted.metadata:
+            shared["metadata"] = values[each.case].metadata
+        if wanted.answer:
+            shared |= _answer(each.before, values)
+        if wanted.measured:
+            generated = (steps[oid].observations for held in each.before for oid in held.steps)
+            shared |= _measured(generated)
+        upstream = next((_failure(held, steps) for held in each.before if held.failures), None)
+        for metric, held in each.metrics.items():
+            scored = _scored(held, values, steps, metric in binary)
+            if scored["outcome"] == NOT_REACHED and upstream is not None:
+                scored = upstream
+            yield Row(**shared, metric=metric, **scored)
+
+
+def _value_oids(taken: list[_Taken], wanted: Wanted) -> Iterator[Oid]:
+    for each in taken:
+        for held in each.metrics.values():
+            yield from held.values if held is not None else ()
+        if wanted.metadata:
+            yield each.case
+        if wanted.answer:
+            for held in each.before:
+                yield from held.values[:1]
+
+
+def _steps(reader: Reader, taken: list[_Taken]) -> dict[Oid, Step]:
+    oids: dict[Oid, None] = {}
+    for each in taken:
+        for held in (*each.before, *each.metrics.values()):
+            if held is not None:
+                oids.update(dict.fromkeys((*held.failures, *held.steps)))
+    return {oid: load(payload, Step) for oid, payload in reader.repository.read_many(oids)}
+
+
+def _answer(before: list[_Held], values: Mapping[Oid, Any]) -> dict[str, Any]:
+    """The candidate that went on, else the first of those that were generated, and what was parsed of it."""
+    found: dict[str, Any] = {}
+    for held in before:
+        value = values[held.values[0]] if held.values else None
+        if value is not None and held.stage == "parse":
+            found["parsed"] = essence_of(value)
+        elif value is not None:
+            found["candidate"], found["output"] = value.candidate_id or None, essence_of(value)
+    return found
+
+
+def _measured(observations: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The sums over the samples of a case."""
+    latencies, tokens = [], dict[str, int]()
+    for each in observations:
+        latency, usage = measured(each)
+        latencies += [] if latency is None else [latency]
+        for kind, amount in usage.items():
+            tokens[kind] = tokens.get(kind, 0) + amount
+    return {"latency_ms": math.fsum(latencies) if latencies else None, "tokens": tokens or None}
+
+
+def measured(observations: Mapping[str, Any]) -> tuple[float | None, dict[str, int]]:
+    """The latency in ms and the tokens by kind of one call, as far as they were observed and can be meant."""
+    latency, usage = observations.get("latency_ms"), observations.get("token_usage")
+    known = isinstance(latency, int | float) and not isinstance(latency, bool) and 0 <= latency < math.inf
+    tokens = {kind: n for kind, n in usage.items() if type(n) is int and n >= 0} if isinstance(usage, dict) else {}
+    return float(latency) if known and latency is not None else None, tokens
+
+
+def _failure(held: _Held, steps: Mapping[Oid, Step]) -> dict[str, Any]:
+    error = steps[held.failures[0]].error
+    assert error is not None
+    return {
+        "outcome": ERROR,
+        "stage": held.stage,
+        "category": error.category,
+        "message": f"{error.type}: {error.message}" if error.type else error.message,
+        "details": error.details or None,
+    }
+
+
+def _scored(held: _Held | None, values: Mapping[Oid, Any], steps: Mapping[Oid, Step], binary: bool) -> dict[str, Any]:
+    if held is None or not (held.values or held.failures):
+        return {"outcome": NOT_REACHED}
+    found = [values[oid] for oid in held.values]
+    scores = [case_score(each) for each in found]
+    known = [score for score in scores if not isinstance(score, Failure) and not math.isnan(score)]
+    if known:
+        value = math.fsum(known) / len(known)
+        outcome = SCORED if not binary else CORRECT if value == 1.0 else INCORRECT
+        return {"outcome": outcome, "value": value, "details": _details(found, scores)}
+    if held.failures:
+        return _failure(held, steps)
+    failure = next((score for score in scores if isinstance(score, Failure)), Failure("data_problem", "not a number"))
+    said = {"outcome": ERROR, "stage": held.stage, "category": failure.category, "message": failure.reason}
+    return {**said, "details": _details(found, scores)}
+
+
+def _details(found: list[Any], scores: list[float | Failure]) -> dict[str, Any] | None:
+    if len(found) > 1:
+        draws = [None if isinstance(score, Failure) else score for score in scores]
+        return {"draws": draws, "of_draws": [_own_details(each) for each in found]}
+    return _own_details(found[0])
+
+
+def _own_details(value: Any) -> dict[str, Any] | None:
+    match value:
+        case Score() | ScoreError():
+            return value.details or None
+        case EvaluationExecution():
+            judged = [{"label": each.label, "score": each.score} for each in value.parsed_judgments]
+            failed = [{"category": each.category, "reason": each.reason} for each in value.failures]
+            return {name: each for name, each in (("judgments", judged), ("failures", failed)) if each} or None
+        case _:
+            return None
+
+
+def _index(key: str) -> int:
+    return int(key.rpartition("/")[2]) if key.count("/") == 2 else 0
