@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from themis_vcs.cli.command import Family
-from themis_vcs.cli.commands import import_stage
+from themis_vcs.cli.commands import import_log, import_stage
 
 
-@click.group("import", cls=Family, short_help="Bring in what `themis export` wrote.")
+@click.group("import", cls=Family, short_help="Bring in stage bundles, and the logs of other tools.")
 def command() -> None:
     """Bring results into the store that were made elsewhere.
 
@@ -17,5 +17,5 @@ def command() -> None:
     """
 
 
-for each in import_stage.COMMANDS:
+for each in (*import_stage.COMMANDS, *import_log.COMMANDS):
     command.add_command(each)
