@@ -51,6 +51,8 @@ def bring_in(session: Session, logs: list[Log], options: dict[str, Any]) -> int:
         for each in recorded:
             _report(session.output, each)
     for each in recorded:
+        for note in each.notes:
+            session.output.note(note)
         for disagreement in each.disagreements:
             session.output.note(_disagreeing(each, disagreement))
     return 3 if any(each.disagreements for each in recorded) else 0
@@ -152,4 +154,24 @@ def _jsonl(session: Session, /, file: Path, pairs: tuple[str, ...], model: str, 
     return bring_in(session, [jsonl(file, mapping, dataset=options["dataset"], model=model)], options)
 
 
-COMMANDS: Final = [_jsonl]
+@click.command(
+    "inspect",
+    cls=Command,
+    short_help="Logs of Inspect (inspect_ai).",
+    examples=[("A log, with scores and judgments", "themis import inspect logs/task.eval")],
+)
+@click.argument("files", metavar="FILE...", type=PATH, nargs=-1, required=True)
+@_shared
+@click.pass_obj
+def _inspect(session: Session, /, files: tuple[Path, ...], **options: Any) -> int:
+    """Make a run of every FILE, an .eval archive or a .json log.
+
+    Epochs are samples of a case. Scores are numbers as Inspect counts them (C is 1, P one half, I and N 0); over
+    several epochs, those of the reducer. A scorer that asked a model is in the judge stage, with prompt and answer.
+    """
+    from themis_vcs.handoff.foreign.inspect_log import inspect_log
+
+    return bring_in(session, [inspect_log(file, dataset=options["dataset"]) for file in files], options)
+
+
+COMMANDS: Final = [_inspect, _jsonl]

@@ -68,6 +68,7 @@ class Recorded:
     judged: list[str]
     agreed: int
     disagreements: list[Disagreement] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     result: RunResult | None = None
 
 
@@ -138,6 +139,7 @@ def _recorded(repository: Repository, log: Log, spool: Spool, name: str, options
         judged=_judged(spool),
         agreed=agreed,
         disagreements=disagreements,
+        notes=log.notes,
     )
     if options.dry_run:
         return recorded

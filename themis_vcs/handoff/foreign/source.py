@@ -15,6 +15,9 @@ from themis_vcs.handoff.foreign.log import LogFile
 MAX_LINE = 64 * 1024 * 1024
 """Longest record of a log, in bytes: that of an object."""
 
+MAX_DOCUMENT = 128 * 1024 * 1024
+"""Largest file that is one JSON value, in bytes; it takes about six times as much memory."""
+
 
 def log_files(paths: Sequence[Path]) -> list[LogFile]:
     """Size and hash of every file. DataError if one cannot be read."""
@@ -38,6 +41,15 @@ def record_of(place: str, text: bytes) -> dict[str, Any]:
     if type(record) is not dict:
         raise DataError(f"{place}: record: expected an object, got {type(record).__name__}")
     return record
+
+
+def document(path: Path, tool: str, hint: str) -> dict[str, Any]:
+    """The one object that a file holds. DataError, also for a file over MAX_DOCUMENT bytes, with that hint."""
+    with opened(path) as stream:
+        text = stream.read(MAX_DOCUMENT + 1)
+    if len(text) > MAX_DOCUMENT:
+        raise DataError(f"{path}: over {MAX_DOCUMENT:,} bytes, and {tool} writes it as one JSON value", hint=hint)
+    return record_of(str(path), text)
 
 
 class Fields:
