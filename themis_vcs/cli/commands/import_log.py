@@ -174,4 +174,63 @@ def _inspect(session: Session, /, files: tuple[Path, ...], **options: Any) -> in
     return bring_in(session, [inspect_log(file, dataset=options["dataset"]) for file in files], options)
 
 
-COMMANDS: Final = [_inspect, _jsonl]
+@click.command(
+    "lm-eval",
+    cls=Command,
+    short_help="Results of the LM Evaluation Harness.",
+    examples=[("The newest results in a folder, all tasks", "themis import lm-eval results/my-model")],
+)
+@click.argument("paths", metavar="DIR|FILE...", type=PATH, nargs=-1, required=True)
+@_shared
+@click.pass_obj
+def _lm_eval(session: Session, /, paths: tuple[Path, ...], **options: Any) -> int:
+    """Make a run of what `lm_eval --log_samples --output_path DIR` wrote: of DIR its newest results, or of the files
+    samples_TASK_DATE.jsonl that are given.
+
+    Every task is a dataset, every metric a scorer; where a task has several filters, METRIC_FILTER.
+    """
+    from themis_vcs.handoff.foreign.lm_eval import lm_eval
+
+    return bring_in(session, lm_eval(paths, dataset=options["dataset"]), options)
+
+
+@click.command(
+    "promptfoo",
+    cls=Command,
+    short_help="Results of promptfoo.",
+    examples=[("A run for every prompt at every provider", "themis import promptfoo results.json")],
+)
+@click.argument("file", type=PATH)
+@_shared
+@click.pass_obj
+def _promptfoo(session: Session, /, file: Path, **options: Any) -> int:
+    """Make a run of every column of FILE, which `promptfoo eval -o FILE.json` wrote: of a prompt at a provider.
+
+    The case is the test with its variables, so that columns can be compared. Scores are success, score, and the named
+    ones.
+    """
+    from themis_vcs.handoff.foreign.promptfoo import promptfoo
+
+    return bring_in(session, promptfoo(file, dataset=options["dataset"]), options)
+
+
+@click.command(
+    "openai-evals",
+    cls=Command,
+    short_help="Logs of OpenAI Evals.",
+    examples=[("What oaieval recorded", "themis import openai-evals run.jsonl")],
+)
+@click.argument("file", type=PATH)
+@_shared
+@click.pass_obj
+def _openai_evals(session: Session, /, file: Path, **options: Any) -> int:
+    """Make a run of FILE, which `oaieval --record_path FILE` wrote.
+
+    The first sampling of a sample is its answer; of a model-graded eval the last one is the judgment.
+    """
+    from themis_vcs.handoff.foreign.openai_evals import openai_evals
+
+    return bring_in(session, [openai_evals(file, dataset=options["dataset"])], options)
+
+
+COMMANDS: Final = [_inspect, _lm_eval, _promptfoo, _openai_evals, _jsonl]
