@@ -14,7 +14,7 @@ from themis_vcs.model.oid import Oid
 
 _LISTS = ("metrics", "judge_models")
 _COMPONENT = {"id", "version", "fingerprint"}
-_SURROUNDINGS = ("themis", "python", "platform", "git", "host", "environment", "packages")
+_SURROUNDINGS = ("themis", "python", "platform", "git", "host", "environment", "imported", "packages")
 
 
 class EntryChanges(msgspec.Struct, frozen=True):

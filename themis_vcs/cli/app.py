@@ -36,7 +36,7 @@ COMMANDS: Final = {
     "ls-remote": "List the names and tags of another store.",
     "bundle": "Put runs into one file, and look at such files.",
     "export": "Write a run up to a stage into a file.",
-    "import": "Bring in what `themis export` wrote.",
+    "import": "Bring in stage bundles, and the logs of other tools.",
     "config": "Show or change the settings of the store.",
     "serve": "Let others fetch from a store and push to it, over HTTP or ssh.",
     "fsck": "Check every object, tree and ref of the store.",

@@ -74,6 +74,11 @@ def redact(text: str) -> str:
     return redact_tokens(text, REDACTED)
 
 
+def redacted(data: Any) -> Any:
+    """Plain data with every text in it, keys included, as `redact` leaves it."""
+    return _redacted(data, _known_values())
+
+
 def is_secret(text: str) -> bool:
     """Whether the whole text is a secret: of a known shape, or a secret of this process."""
     if len(text) < _MIN_ENV or len(text) > MAX_SECRET:
@@ -114,6 +119,21 @@ def resolve_reference(reference: object) -> str:
     if not value.isascii() or not value.isprintable():
         raise UsageError(f"the secret in {kind} {where!r:.80} has characters that no header can carry")
     return value
+
+
+def _redacted(data: Any, known: frozenset[str]) -> Any:
+    kind = type(data)
+    if kind is str:
+        if len(data) < _MIN_ENV:
+            return data
+        for value in known:
+            data = data.replace(value, REDACTED)
+        return redact_tokens(data, REDACTED)
+    if kind is list:
+        return [_redacted(each, known) for each in data]
+    if kind is dict:
+        return {_redacted(name, known): _redacted(value, known) for name, value in data.items()}
+    return data
 
 
 def _from_env(name: str) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import fnmatch
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,13 +15,13 @@ from themis_vcs.evaluation.dataset import Dataset
 from themis_vcs.evaluation.secrets import find_literals
 from themis_vcs.model import refname
 from themis_vcs.model.derivation import STAGES
-from themis_vcs.model.objects import Identity, Run, Snapshot, Stage
+from themis_vcs.model.objects import Identity
 from themis_vcs.pipeline import snapshot as snapshots
-from themis_vcs.pipeline.cases import StoredCases, store_cases
+from themis_vcs.pipeline.cases import store_cases
 from themis_vcs.pipeline.config import EvaluationConfig, GenerationConfig, RuntimeConfig, StorageConfig
 from themis_vcs.pipeline.events import Observer
-from themis_vcs.pipeline.plan import Filter, TrackSpec, everything
 from themis_vcs.pipeline.provenance import capture
+from themis_vcs.pipeline.replay import Retry, Selection, replay_job
 from themis_vcs.pipeline.resolve import beneath, resolve_components, settings_of
 from themis_vcs.pipeline.result import RunResult
 from themis_vcs.pipeline.run import Job, carry_out, check_stage
@@ -33,7 +32,6 @@ from themis_vcs.store.repository import Repository
 
 T = TypeVar("T")
 Store = RunStore | Repository | str | Path
-Retry = Literal["failed", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,79 +205,6 @@ class Experiment:
         return problems if self.datasets else [*problems, ("datasets", "missing: at least one dataset")]
 
 
-@dataclass(frozen=True)
-class Selection:
-    """What a replay redoes."""
-
-    stage: str
-    metric_ids: Collection[str] | None = None
-    cases: Collection[str] | None = None
-    changed_only: bool = False
-    fresh: bool = False
-
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """The stages that are brought up to date."""
-        return STAGES[STAGES.index(self.stage) :]
-
-    @property
-    def only(self) -> Filter | None:
-        """The cases that may be executed; None for all."""
-        if self.cases is None:
-            return None
-        patterns = [pattern if "/" in pattern else f"*/{pattern}" for pattern in self.cases]
-        return lambda case: any(fnmatch.fnmatchcase(case, pattern) for pattern in patterns)
-
-    def force(self, spec: TrackSpec) -> Filter | None:
-        """The cases of a track that are executed although they are on record."""
-        if self.fresh or not (spec.ref.deterministic or self.changed_only):
-            return self.only or everything
-        return None
-
-
-def replay_job(
-    workspace: Workspace,
-    run: Run,
-    stored: Snapshot,
-    selection: Selection,
-    components: Components,
-    settings: Settings,
-    name: str,
-    provenance: Callable[[], dict[str, Any]],
-    retry: Retry = "failed",
-) -> Job:
-    """The job that redoes a stored run from a stage on, with these components."""
-    stages = {workspace.repository.load(oid, Stage).name: oid for oid in run.stages}
-    before = STAGES[: STAGES.index(selection.stage)]
-    absent = [stage for stage in before if stage not in stages]
-    if absent:
-        raise UsageError(
-            f"run {run.run_id.hex()[:12]} has no {absent[0]} stage, so {selection.stage} cannot be replayed",
-            hint=f"bring it up to date first: run it until {before[-1]}",
-        )
-    redone = {stage: snapshots.stage_identity(stage, components, settings) for stage in selection.stages}
-    identity = stored.identity
-    only = selection.only
-    if only is not None and not any(only(key) for key, _ in workspace.scan(identity.cases)):
-        raise UsageError(f"no case matches {', '.join(selection.cases or ())}", hint="cases are DATASET/CASE or CASE")
-    cases = StoredCases(identity.cases, identity.datasets, identity.revisions)
-    return Job(
-        name=name,
-        identity=Identity(cases.cases, cases.datasets, cases.revisions, {**identity.stages, **redone}),
-        provenance=provenance,
-        cases=cases,
-        components=components,
-        settings=settings,
-        frozen={stage: stages[stage] for stage in before},
-        carried=_carried(workspace, stages, selection, redone),
-        force=selection.force,
-        only=only,
-        metric_ids=frozenset(selection.metric_ids) if selection.metric_ids is not None else None,
-        retry_failed=retry == "failed",
-        reason=f"replay {selection.stage}",
-    )
-
-
 def blocking(coroutine: Coroutine[Any, Any, T], twin: str) -> T:
     """Run a coroutine to its end. UsageError inside of an event loop, where its async twin has to be awaited."""
     try:
@@ -300,24 +225,6 @@ def name_problems(name: str) -> list[tuple[str, str]]:
     except ThemisError as error:
         return [("name", error.message)]
     return []
-
-
-def _carried(
-    workspace: Workspace, stages: dict[str, bytes], selection: Selection, redone: dict[str, dict[str, Any]]
-) -> dict[str, list[Any]]:
-    """The tracks that `metric_ids` leaves as they are."""
-    if selection.metric_ids is None:
-        return {}
-    known = [ref["id"] for ref in redone[selection.stage].get("metrics", [])]
-    unknown = sorted(set(selection.metric_ids) - set(known))
-    if unknown:
-        raise UsageError(
-            f"no metric {', '.join(unknown)} in the {selection.stage} stage",
-            hint=f"there are: {', '.join(known) or 'none'}",
-        )
-    oid = stages.get(selection.stage)
-    tracks = workspace.repository.load(oid, Stage).tracks if oid is not None else []
-    return {selection.stage: [t for t in tracks if t.id in known and t.id not in selection.metric_ids]}
 
 
 def _upstream_settings(identity: Identity, wanted: Settings, selection: Selection) -> Settings:

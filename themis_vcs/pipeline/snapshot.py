@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from blake3 import blake3
@@ -14,6 +14,9 @@ from themis_vcs.evaluation.prompt import PromptSpec
 from themis_vcs.model.codec import pack
 from themis_vcs.model.objects import ComponentRef, Identity, Snapshot
 from themis_vcs.pipeline.tracks import Components, Settings
+
+IMPORTED: Final = "imported/"
+"""How the target of a component begins that was another tool's: it was played back and cannot be made again."""
 
 _CONTEXT = "themis_vcs 2026-11-23 run id v1"
 
@@ -90,6 +93,27 @@ def merged_recipes(
     """How the components of every stage can be made again: of `stages` these, of the others those of a stored run."""
     made = rebuild_instructions(components)
     return {**stored.get("components", {}), **{stage: made[stage] for stage in stages}}
+
+
+def imported_from(stored: Mapping[str, Any], stage: str) -> list[dict[str, Any]]:
+    """The recipes of a stage that are another tool's, out of the provenance of a run."""
+    recipes = stored.get("components", {}).get(stage, [])
+    return [recipe for recipe in recipes if recipe["target"].startswith(IMPORTED)]
+
+
+def kept_recipes(
+    provenance: Mapping[str, Any], stored: Mapping[str, Any], carried: Mapping[str, Collection[str]]
+) -> dict[str, Any]:
+    """The surroundings of a replay, with what the run before says of the imported tracks that were carried over.
+
+    `carried` has their ids by stage.
+    """
+    components = dict(provenance["components"])
+    for stage, ids in carried.items():
+        kept = [recipe for recipe in imported_from(stored, stage) if recipe["id"] in ids]
+        components[stage] = [*components.get(stage, []), *kept]
+    imported = {"imported": stored["imported"]} if "imported" in stored else {}
+    return {**provenance, **imported, "components": components}
 
 
 def stored_settings(identity: Identity) -> Settings:

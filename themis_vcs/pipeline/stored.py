@@ -11,13 +11,14 @@ from themis_vcs.catalog import registry
 from themis_vcs.errors import ConfigurationError, ThemisError, UsageError
 from themis_vcs.evaluation.component import component_id, describe
 from themis_vcs.model.derivation import STAGES
-from themis_vcs.model.objects import Run, Snapshot
+from themis_vcs.model.objects import Run, Snapshot, Stage, Track
+from themis_vcs.model.oid import Oid
 from themis_vcs.pipeline import snapshot as snapshots
 from themis_vcs.pipeline.cases import StoredCases
 from themis_vcs.pipeline.config import RuntimeConfig
 from themis_vcs.pipeline.events import Observer
-from themis_vcs.pipeline.experiment import Retry, Selection, replay_job
 from themis_vcs.pipeline.provenance import capture
+from themis_vcs.pipeline.replay import Retry, Selection, replay_job
 from themis_vcs.pipeline.result import RunResult
 from themis_vcs.pipeline.run import Job, carry_out, check_stage
 from themis_vcs.pipeline.stores import load_run
@@ -45,6 +46,7 @@ async def resume_async(
     """
     check_stage(until_stage)
     run, stored = load_run(repository, revision)
+    frozen, carried = _standing(repository, run, stored)
     components = stored_components(repository, run, stored, STAGES, trust_code=trust_code, unchanged=True)
     identity = stored.identity
     workspace = Workspace(repository, dry=dry_run)
@@ -55,6 +57,8 @@ async def resume_async(
         cases=StoredCases(identity.cases, identity.datasets, identity.revisions),
         components=components,
         settings=snapshots.stored_settings(identity),
+        frozen=frozen,
+        carried=carried,
         until=until_stage,
         retry_failed=retry == "failed",
         reason="resume",
@@ -77,6 +81,7 @@ async def replay_stored_async(
 ) -> RunResult:
     """Redo a stored run from a stage on, with its own components as their code is today. Errors as `resume_async`."""
     run, stored = load_run(repository, revision)
+    _refuse_imported(run, stored, selection.stage)
     components = stored_components(repository, run, stored, selection.stages, trust_code=trust_code)
     settings = snapshots.stored_settings(stored.identity)
     if repeats is not None:
@@ -114,6 +119,8 @@ def stored_components(
     made: dict[str, list[Any]] = {}
     for stage in stages:
         for recipe in stored.provenance.get("components", {}).get(stage, []):
+            if recipe["target"].startswith(snapshots.IMPORTED):
+                continue
             try:
                 component = _make(recipe, trusted)
             except ThemisError as error:
@@ -125,7 +132,8 @@ def stored_components(
                 problems.append((f"{stage}: {recipe['id']}", "its code or configuration has changed since"))
             made.setdefault(recipe["role"], []).append(component)
     needed = {"generate": "generator", "reduce": "reducer", "parse": "parser"}
-    absent = [stage for stage, role in needed.items() if stage in stages and role not in made]
+    imported = [stage for stage in stages if snapshots.imported_from(stored.provenance, stage)]
+    absent = [stage for stage, role in needed.items() if stage in stages and role not in made and stage not in imported]
     problems = problems or [(stage, "the run does not say how its component is made") for stage in absent]
     if problems:
         raise ConfigurationError(
@@ -172,6 +180,40 @@ def _make(recipe: dict[str, Any], trusted: bool) -> Any:
     if component_id(component) != recipe["id"]:
         raise UsageError(f"{target} is now called {component_id(component)}")
     return component
+
+
+def _standing(repository: Repository, run: Run, stored: Snapshot) -> tuple[dict[str, Oid], dict[str, list[Track]]]:
+    """What another tool made of a run, which stands as it is: whole stages, and tracks beside those of our own.
+
+    UsageError where that is not whole.
+    """
+    oids = {repository.load(oid, Stage).name: oid for oid in run.stages}
+    frozen: dict[str, Oid] = {}
+    carried: dict[str, list[Track]] = {}
+    for stage in STAGES:
+        ids = {recipe["id"] for recipe in snapshots.imported_from(stored.provenance, stage)}
+        if ids and stage not in oids:
+            raise UsageError(
+                f"run {run.run_id.hex()[:12]} was imported as far as {run.completed_through or 'nothing'}",
+                hint="import the file again; what is here already is not read twice",
+            )
+        if stage == "generate" and ids:
+            frozen[stage] = oids[stage]
+        elif ids:
+            carried[stage] = [track for track in repository.load(oids[stage], Stage).tracks if track.id in ids]
+    return frozen, carried
+
+
+def _refuse_imported(run: Run, stored: Snapshot, stage: str) -> None:
+    """UsageError where a stage is to be redone that another tool made."""
+    for recipe in snapshots.imported_from(stored.provenance, stage):
+        if stage == "generate":
+            said = recipe["config"]
+            raise UsageError(
+                f"the answers of run {run.run_id.hex()[:12]} were imported from {said['tool']} {said['version']}"
+                f" ({', '.join(said['files'])}), and cannot be generated again here",
+                hint="themis replay FILE --stage generate --base REV asks the generator of an experiment of yours",
+            )
 
 
 def _provenance(stored: Snapshot, components: Components, stages: Collection[str]) -> Callable[[], dict[str, Any]]:

@@ -133,7 +133,7 @@ def _note_other_cases(session: Session, file: Path, experiment: Experiment, stor
 
 def _replay_stored(session: Session, revision: str | None, options: dict[str, Any]) -> int:
     from themis_vcs.pipeline.config import RuntimeConfig
-    from themis_vcs.pipeline.experiment import Selection
+    from themis_vcs.pipeline.replay import Selection
     from themis_vcs.pipeline.stored import replay_stored_async
 
     for name in ("settings", "base"):

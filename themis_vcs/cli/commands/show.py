@@ -11,7 +11,7 @@ from themis_vcs.cli.options import json_option
 from themis_vcs.cli.output import Output, bold, dim
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.showing import print_case
-from themis_vcs.cli.wording import local, metric_table, short, status_color
+from themis_vcs.cli.wording import local, metric_table, short, size, status_color
 
 if TYPE_CHECKING:
     from themis_vcs.analysis.summary import RunSummary
@@ -78,6 +78,14 @@ def _other_object(repository: Repository, named: str) -> Any:
     return None if isinstance(found, Run) else plain(found)
 
 
+def _print_imported(output: Output, imported: dict[str, Any]) -> None:
+    """The log of another tool that the answers are from."""
+    written = f", written {imported['created']}" if imported.get("created") else ""
+    output.line("log     ", f"{imported['tool']} {imported['version']}, {imported['model']}{written}", hang=8)
+    for file in imported["files"]:
+        output.line("        ", f"{file['name']}  {size(file['size'])}  sha256 {file['sha256'][:16]}…", hang=8)
+
+
 def _print_run(output: Output, run: RunSummary) -> None:
     through = f" through {run.completed_through_stage}" if run.completed_through_stage else ""
     output.line("run     ", bold(run.run_id))
@@ -87,6 +95,8 @@ def _print_run(output: Output, run: RunSummary) -> None:
     output.line("made    ", local(run.time), " by ", run.who, dim(f" ({run.reason})"))
     if run.origin:
         output.line("from    ", run.origin)
+    if imported := run.surroundings.get("imported"):
+        _print_imported(output, imported)
     datasets = ", ".join(f"{name} {amount:,}" for name, amount in run.datasets.items())
     output.line("cases   ", f"{run.cases:,}", f" ({datasets})")
     if git := run.surroundings.get("git"):

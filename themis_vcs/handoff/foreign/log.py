@@ -53,7 +53,8 @@ class Log:
 
     `configuration` is plain data that the tool says shaped its results; `created` is when, as the log writes it. `read`
     begins anew whenever it is called, and raises DataError with the file, the place and the field. `summary` has the
-    means that the tool itself states, by scorer and then by dataset ("" for all).
+    means that the tool itself states, by scorer and then by dataset ("" for all). `notes` is for the person: what is
+    unusual about the log.
     """
 
     tool: str
@@ -67,3 +68,4 @@ class Log:
     configuration: dict[str, Any] = field(default_factory=dict)
     created: str | None = None
     summary: dict[str, dict[str, float]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)

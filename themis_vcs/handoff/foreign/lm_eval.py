@@ -1,0 +1,199 @@
+"""Results of the Language Model Evaluation Harness: `results_DATE.json` and a `samples_TASK_DATE.jsonl` for each task.
+
+After `lm_eval/loggers/evaluation_tracker.py` and `lm_eval/evaluator.py` of lm-eval 0.4.13.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from themis_vcs.errors import DataError, UsageError
+from themis_vcs.evaluation.results import GenerationResult
+from themis_vcs.handoff.foreign.log import Log, Sample, Scored
+from themis_vcs.handoff.foreign.source import Fields, document, log_files, records
+
+_DATE = r"(\d{4}-\d\d-\d\dT[\d.-]+)"
+_SAMPLES = re.compile(rf"samples_(.+)_{_DATE}\.jsonl")
+_RESULTS = re.compile(rf"results_{_DATE}\.json")
+_MEANS = frozenset({"acc", "acc_norm", "exact_match"})
+_HINT = "run lm_eval with --log_samples --output_path DIR"
+
+
+def lm_eval(paths: Sequence[Path], *, dataset: str | None = None) -> list[Log]:
+    """The logs in a directory of results, its newest ones, or in files of samples.
+
+    A task is a dataset, and all tasks are one log, but for those that were asked another number of times.
+    """
+    samples, results = _found(paths)
+    if dataset is not None and len(samples) > 1:
+        raise UsageError(f"--dataset is for one task, and these are {len(samples)}")
+    said = Fields(str(results), document(results, "lm-eval", "")) if results else Fields("", {})
+    widths = {path: _width(path) for path in samples}
+    return [
+        _log([path for path in samples if widths[path] == width], results, said, width, dataset)
+        for width in sorted(set(widths.values()))
+    ]
+
+
+def _log(samples: list[Path], results: Path | None, said: Fields, width: int, dataset: str | None) -> Log:
+    tasks = {path: _task(path) for path in samples}
+    names = {path: dataset or task for path, task in tasks.items()}
+    filters = {path: _filters(path) for path in samples}
+    notes = [] if results else [f"{samples[0].parent}: no results file beside the samples: model and means not known"]
+    return Log(
+        tool="lm-eval",
+        version=said.text("lm_eval_version", "unknown"),
+        model=said.text("model_name", "unknown"),
+        name="+".join(sorted(tasks.values())) if len(tasks) <= 3 else f"{len(tasks)}-tasks",
+        files=log_files([*samples, *([results] if results else [])]),
+        read=lambda: (each for path in samples for each in _samples(path, names[path], filters[path])),
+        revisions={names[path]: _version(said, tasks[path]) for path in samples},
+        samples_each=width,
+        configuration={"config": _plain(said.within("config").data), "n-shot": said.within("n-shot").data},
+        created=str(said.get("date")) if said.get("date") is not None else None,
+        summary=_summary(said, tasks, names, filters),
+        notes=notes,
+    )
+
+
+def _found(paths: Sequence[Path]) -> tuple[list[Path], Path | None]:
+    """The files of samples, and that of results which was written with them."""
+    if len(paths) == 1 and paths[0].is_dir():
+        dated = [(match[1], path) for path in paths[0].rglob("*.json") if (match := _RESULTS.fullmatch(path.name))]
+        if not dated:
+            raise DataError(f"{paths[0]}: no results_DATE.json in it", hint=_HINT)
+        date, results = max(dated)
+        samples = sorted(path for path in results.parent.glob(f"samples_*_{date}.jsonl"))
+        if not samples:
+            raise DataError(f"{results}: no samples_TASK_{date}.jsonl beside it", hint=_HINT)
+        return samples, results
+    for path in paths:
+        if not _SAMPLES.fullmatch(path.name):
+            raise UsageError(f"{path}: expected a folder of results or files samples_TASK_DATE.jsonl", hint=_HINT)
+    match = _SAMPLES.fullmatch(paths[0].name)
+    beside = paths[0].with_name(f"results_{match[2]}.json") if match else None
+    return list(paths), beside if beside is not None and beside.is_file() else None
+
+
+def _task(path: Path) -> str:
+    match = _SAMPLES.fullmatch(path.name)
+    return match[1] if match else path.stem
+
+
+def _samples(path: Path, dataset: str, filters: list[str]) -> Iterator[Sample]:
+    """A line is a document under one filter; the lines of the first filter bring the scores of all."""
+    elsewhere: dict[str, dict[str, Scored]] = {}
+    if len(filters) > 1:
+        for place, record in records(path):
+            line = Fields(place, record)
+            if line.text("filter", "none") != filters[0]:
+                elsewhere.setdefault(_id(line), {}).update(_scores(line, filters))
+    for place, record in records(path):
+        line = Fields(place, record)
+        if line.text("filter", "none") != filters[0]:
+            continue
+        case_id = _id(line)
+        yield Sample(
+            dataset_id=dataset,
+            case_id=case_id,
+            input=_input(line),
+            expected_output=line.get("target"),
+            metadata={"doc": line.get("doc")},
+            outputs=_outputs(line),
+            scores={**_scores(line, filters), **elsewhere.get(case_id, {})},
+            place=place,
+        )
+
+
+def _id(line: Fields) -> str:
+    value = line.get("doc_id")
+    if type(value) not in (int, str):
+        raise line.wrong("doc_id", "a number or a text", value)
+    return str(value)
+
+
+def _input(line: Fields) -> Any:
+    """What the model was asked: the prompt, or for several requests each with its continuation."""
+    arguments = line.within("arguments")
+    first = [arguments.within(name).get("arg_0") for name in arguments.data]
+    if len(first) == 1:
+        return first[0]
+    return [[arguments.within(name).get("arg_0"), arguments.within(name).get("arg_1")] for name in arguments.data]
+
+
+def _texts(line: Fields) -> list[str] | None:
+    """The answers in words, one for each time that the document was asked; None where likelihoods were asked for."""
+    given = line.items("resps")
+    if len(given) == 1 and type(given[0]) is list and given[0] and all(type(each) is str for each in given[0]):
+        return list(given[0])
+    return None
+
+
+def _outputs(line: Fields) -> list[GenerationResult | str]:
+    texts = _texts(line)
+    filtered = line.get("filtered_resps")
+    if texts is not None:
+        return [GenerationResult(text, artifacts={"filtered": filtered}) for text in texts]
+    responses = line.items("resps")
+    return [GenerationResult(responses)] if responses else ["the log has no answer"]
+
+
+def _width(path: Path) -> int:
+    for place, record in records(path):
+        return len(_texts(Fields(place, record)) or [""])
+    raise DataError(f"{path}: it holds no sample", hint=_HINT)
+
+
+def _filters(path: Path) -> list[str]:
+    found: dict[str, None] = {}
+    for place, record in records(path):
+        found[Fields(place, record).text("filter", "none")] = None
+    return list(found)
+
+
+def _scores(line: Fields, filters: list[str]) -> dict[str, Scored]:
+    chosen = line.text("filter", "none")
+    found: dict[str, Scored] = {}
+    for metric in line.items("metrics"):
+        value = line.get(metric) if type(metric) is str else None
+        if isinstance(value, bool | int | float) and math.isfinite(value):
+            found[_metric(metric, chosen, filters)] = Scored(float(value))
+    return found
+
+
+def _metric(metric: str, chosen: str, filters: list[str]) -> str:
+    return metric if len(filters) == 1 else f"{metric}_{chosen}"
+
+
+def _version(said: Fields, task: str) -> str | None:
+    version = said.within("versions").get(task)
+    return None if version is None else str(version)
+
+
+def _summary(
+    said: Fields, tasks: dict[Path, str], names: dict[Path, str], filters: dict[Path, list[str]]
+) -> dict[str, dict[str, float]]:
+    """The means in the results file: of the metrics whose aggregation is the mean."""
+    found: dict[str, dict[str, float]] = {}
+    for path, task in tasks.items():
+        stated, listed = said.within("results").within(task), said.within("configs").within(task).items("metric_list")
+        means = _MEANS | {
+            each["metric"]
+            for each in listed
+            if isinstance(each, dict) and each.get("aggregation") == "mean" and isinstance(each.get("metric"), str)
+        }
+        for key in stated.data:
+            metric, _, chosen = key.partition(",")
+            value = stated.get(key)
+            if metric in means and chosen in filters[path] and isinstance(value, int | float):
+                found.setdefault(_metric(metric, chosen, filters[path]), {})[names[path]] = float(value)
+    return found
+
+
+def _plain(config: dict[str, Any]) -> dict[str, Any]:
+    kept = ("model", "model_args", "gen_kwargs", "limit", "random_seed", "fewshot_seed", "num_fewshot")
+    return {name: config[name] for name in kept if config.get(name) is not None}
