@@ -100,7 +100,7 @@ def _report(output: Output, recorded: Recorded) -> None:
         means = ", ".join(f"{name} {'—' if mean is None else f'{mean:.4g}'}" for name, mean in recorded.means.items())
         output.line("  ", means, hang=4)
     if recorded.agreed:
-        output.line("  ", count(recorded.agreed, "mean"), " as the tool's own summary has them")
+        output.line("  ", count(recorded.agreed, "mean"), f" of {recorded.tool}'s own summary found again")
     if recorded.outcome == "unchanged":
         output.line("all of it is here already")
     elif recorded.outcome == "dry run":
