@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from tests.benchmarks import caching, comparing, full_run, handoff, moving, rerun, startup, storing
+from tests.benchmarks import caching, comparing, full_run, handoff, moving, reporting, rerun, startup, storing
 from tests.benchmarks.figure import QUICK, Dose
 
 PARTS = {
@@ -26,6 +26,7 @@ PARTS = {
     "caching": caching,
     "rerun": rerun,
     "comparing": comparing,
+    "reporting": reporting,
     "startup": startup,
 }
 

@@ -51,21 +51,23 @@ def rows(dose: Dose, directory: Path) -> Iterator[Figure]:
     size, store, clone = dose.unchanged, directory / "store", directory / "clone"
     with Repository.init(store) as repository:
         for name, skill in (("base", 0.7), ("candidate", 0.72)):
-            _experiment(size, name, skill).run(store=repository)
-    _themis(directory, "clone", str(store), str(clone))
+            drawn_experiment(size, name, skill).run(store=repository)
+    themis(directory, "clone", str(store), str(clone))
     for path, what in ((store, ""), (clone / ".themis", " of a clone")):
         command = ("--store", str(path), "compare", "base", "candidate", "--json")
-        best = min(clock(lambda: _themis(directory, *command)).wall for _ in range(dose.rounds))  # noqa: B023
+        best = min(clock(lambda: themis(directory, *command)).wall for _ in range(dose.rounds))  # noqa: B023
         yield Figure(f"compare {size:,} cases × 2 metrics{what}", best, "s", most=_WANTED)
 
 
-def _themis(directory: Path, *arguments: str) -> None:
+def themis(directory: Path, *arguments: str) -> None:
+    """Run the command in a process of its own."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = [str(Path(sys.executable).with_name("themis")), *arguments]
     subprocess.run(command, check=True, cwd=directory, env=environment, capture_output=True)
 
 
-def _experiment(size: int, name: str, skill: float) -> Experiment:
+def drawn_experiment(size: int, name: str, skill: float) -> Experiment:
+    """Return an experiment of two metrics whose scores are drawn."""
     made = experiment(Cases(size))
     metrics = [Drawn(skill, binary=True), Drawn(skill, binary=False)]
     evaluation = structs.replace(made.evaluation, metrics=metrics, judge_models=[])

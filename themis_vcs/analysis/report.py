@@ -11,11 +11,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from itertools import islice
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
 from themis_vcs.analysis.changes import configuration, surroundings
+from themis_vcs.analysis.failedcases import failed_cases
 from themis_vcs.analysis.lookup import Located, stages_of
 from themis_vcs.analysis.metrics import mean_of
 from themis_vcs.analysis.moment import moment
@@ -25,10 +26,10 @@ from themis_vcs.analysis.selection import at_path, checked, text
 from themis_vcs.errors import UsageError
 from themis_vcs.model.derivation import STAGES
 from themis_vcs.model.objects import Step, Track, load
+from themis_vcs.store.settings import Failed
 from themis_vcs.transfer.history import origin_of
 
 SCHEMA: Final = "themis.report/1"
-Failed = Literal["exclude", "zero"]
 _CHUNK: Final = 2_000
 _MOST_SLICES: Final = 1_000
 
@@ -130,14 +131,14 @@ class _Tally:
         )
 
 
-def report(reader: Reader, found: Located, *, by: Sequence[str] = (), failed: Failed = "exclude") -> Report:
+def report(reader: Reader, found: Located, *, by: Sequence[str] = (), failed: Failed | None = None) -> Report:
     """Compute the head of the report of a run. `by` has "dataset" and paths such as "metadata.subject".
 
-    With `failed` "zero", a case that failed counts as 0; one that was not reached is left out in any case.
+    With `failed` "zero", a case that failed counts as 0; one that was not reached is left out in any case. Without it
+    the setting `analysis.failed` of the store decides.
     UsageError for a slice by something else, or into more than a thousand.
     """
-    if failed not in ("exclude", "zero"):
-        raise UsageError(f"failed: unknown choice {failed!r}", hint="it is exclude or zero")
+    failed = failed_cases(reader.repository, failed)
     by = _slicing(reader, found, by)
     names = list(metric_ids(reader, found))
     whole = {name: _Tally() for name in names}

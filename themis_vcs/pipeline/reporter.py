@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from themis_vcs.analysis.lookup import locate
+from themis_vcs.analysis.outcomes import Row, outcomes
 from themis_vcs.analysis.reading import Reader
+from themis_vcs.analysis.report import report
+from themis_vcs.analysis.reporting.table import arrow_table
 from themis_vcs.analysis.reporting.write import write
-from themis_vcs.analysis.selection import Asked
-from themis_vcs.errors import StorageError
+from themis_vcs.analysis.selection import Asked, Selection, cell
+from themis_vcs.errors import StorageError, UsageError
 from themis_vcs.pipeline.config import StorageConfig
-from themis_vcs.pipeline.experiment import Store
 from themis_vcs.pipeline.stores import opened
+from themis_vcs.store.repository import Repository
+from themis_vcs.store.settings import Failed
+
+if TYPE_CHECKING:
+    from themis_vcs.pipeline.experiment import Store
 
 
 class Reporter:
@@ -34,7 +41,7 @@ class Reporter:
         path: str | Path | None = None,
         *,
         by: Sequence[str] = (),
-        failed: Any = "exclude",
+        failed: Failed | None = None,
         columns: str | None = None,
         where: str | None = None,
         sort: str | None = None,
@@ -48,8 +55,32 @@ class Reporter:
             _, text = write(Reader(repository), found, form, asked, by=by, failed=failed, raw=raw)
             written = "".join(text)
         if path is not None:
-            replace_file(Path(path), iter([written]))
+            replace_file(Path(path), lambda file: file.write(written.encode()))
         return written
+
+    def to_arrow(self, run_id: str, **options: Any) -> Any:
+        """Return the rows as a `pyarrow.Table`; `options` are columns, where, sort and limit. It needs the extra."""
+        selection = Asked(**options).selection()
+        with opened(self._store, StorageConfig()) as repository:
+            return arrow_table(selection, self._rows(repository, run_id, selection))
+
+    def to_pandas(self, run_id: str, **options: Any) -> Any:
+        """Return the rows as a `pandas.DataFrame`, maps as dicts. UsageError if pandas is not installed."""
+        try:
+            import pandas  # noqa: PLC0415
+        except ImportError as error:
+            raise UsageError(f"this needs pandas: {error}", hint="pip install pandas") from error
+        selection = Asked(**options).selection()
+        with opened(self._store, StorageConfig()) as repository:
+            rows = [
+                [cell(row, name) for name in selection.columns] for row in self._rows(repository, run_id, selection)
+            ]
+        return pandas.DataFrame(rows, columns=list(selection.columns))
+
+    @staticmethod
+    def _rows(repository: Repository, run_id: str, selection: Selection) -> Iterator[Row]:
+        reader, found = Reader(repository), locate(repository, run_id)
+        return selection.of(outcomes(reader, found, selection.wanted, report(reader, found).binary))
 
     def export_json(self, run_id: str, path: str | Path | None = None, **options: Any) -> str:
         """Return the document `themis.report/1`."""
@@ -76,12 +107,12 @@ class Reporter:
         return self.export(run_id, "html", path, **options)
 
 
-def replace_file(path: Path, text: Iterator[str]) -> None:
-    """Write a text to a file that gets its name only when all of it is there. StorageError."""
+def replace_file(path: Path, write_to: Callable[[BinaryIO], object]) -> None:
+    """Let something be written to a file that gets its name only when all of it is there. StorageError."""
     parts = path.with_name(f".{path.name}-{os.urandom(8).hex()}")
     try:
-        with parts.open("x", encoding="utf-8", newline="") as file:
-            file.writelines(text)
+        with parts.open("xb") as file:
+            write_to(file)
             file.flush()
             os.fsync(file.fileno())
         parts.replace(path)

@@ -9,6 +9,7 @@ import msgspec
 
 from themis_vcs.analysis.metrics import MetricMean
 from themis_vcs.analysis.reasons import Reason
+from themis_vcs.pipeline.reporter import Reporter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class PendingStep:
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """The outcome of `run`, `resume` or `replay`. `run_id` is hex; `metrics` is by metric id."""
+    """The outcome of `run`, `resume` or `replay`. `run_id` is hex; `metrics` is by metric id; `store` has the run."""
 
     run_id: str
     name: str
@@ -44,11 +45,16 @@ class RunResult:
     objects_added: int
     pending: list[PendingStep] = field(default_factory=list)
     passed_through: list[str] = field(default_factory=list)
+    store: Any = field(default=None, repr=False, compare=False)
 
     @property
     def failed(self) -> int:
         """Steps that have no value, in all stages."""
         return sum(counts.failed for counts in self.stages.values())
+
+    def to_pandas(self, **options: Any) -> Any:
+        """Return a row per case and metric as a `pandas.DataFrame`, as `Reporter.to_pandas` does."""
+        return Reporter(self.store).to_pandas(self.run_id, **options)
 
     def document(self) -> dict[str, Any]:
         """The plain form that `--json` prints."""

@@ -100,6 +100,7 @@ async def carry_out(
         objects_added=workspace.repository.objects_added - before,
         pending=progress.pending,
         passed_through=sorted(job.passed_through),
+        store=workspace.repository.path or workspace.repository,
     )
 
 

@@ -19,6 +19,7 @@ from themis_vcs.analysis.comparison.condition import Condition, check_condition,
 from themis_vcs.analysis.comparison.contrast import Rules, contrast
 from themis_vcs.analysis.comparison.document import Agreement, Candidate, Comparison, ConditionResult, MetricComparison
 from themis_vcs.analysis.comparison.pairing import Pairing, pairing
+from themis_vcs.analysis.failedcases import failed_cases
 from themis_vcs.analysis.lookup import Located, locate, stages_of
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.analysis.side import Side, side_of
@@ -27,7 +28,7 @@ from themis_vcs.analysis.statistics.significance import holm
 from themis_vcs.analysis.statistics.units import Labels
 from themis_vcs.errors import UsageError
 from themis_vcs.store.repository import Repository
-from themis_vcs.store.settings import FAILED, Failed, Settings
+from themis_vcs.store.settings import Failed
 
 _PARTS = 200
 """More parts than this are no slices of a dataset: somebody named a field that is different in every case."""
@@ -112,15 +113,11 @@ def compare(
 
 
 def _rules(repository: Repository, failed: Failed | None, seed: int, power: float | None) -> Rules:
-    if failed is not None and failed not in FAILED:
-        raise UsageError(f"failed: {failed!r:.80} is none of {', '.join(FAILED)}")
     if power is not None and not 1e-9 <= abs(power) <= 1e9:
         raise UsageError(f"power: {power} is not a difference that cases could show", hint="for example 0.01")
     if seed < 0:
         raise UsageError(f"seed: {seed} is negative")
-    if failed is None:
-        failed = FAILED[0] if repository.path is None else Settings(repository.path).failed
-    return Rules(failed, seed, power)
+    return Rules(failed_cases(repository, failed), seed, power)
 
 
 def _run(repository: Repository, revision: str) -> Located:

@@ -10,15 +10,17 @@ from typing import Final
 from themis_vcs.analysis.lookup import Located
 from themis_vcs.analysis.outcomes import Row, outcomes
 from themis_vcs.analysis.reading import Reader
-from themis_vcs.analysis.report import Failed, Report, report
+from themis_vcs.analysis.report import Report, report
 from themis_vcs.analysis.reporting.delimited import comma_separated, tab_separated
 from themis_vcs.analysis.reporting.document import json_lines, one_document
 from themis_vcs.analysis.reporting.latex import latex
 from themis_vcs.analysis.reporting.markdown import markdown
 from themis_vcs.analysis.reporting.page import page
+from themis_vcs.analysis.reporting.table import FORMS
 from themis_vcs.analysis.reporting.wording import SHOWN
 from themis_vcs.analysis.selection import DEFAULT, Asked, Selection
 from themis_vcs.errors import UsageError
+from themis_vcs.store.settings import Failed
 
 Writer = Callable[[Report, Selection, Iterable[Row]], Iterator[str]]
 
@@ -40,6 +42,8 @@ SUFFIXES: Final = {
     ".tex": "latex",
     ".html": "html",
     ".htm": "html",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
 }
 _FOR_PEOPLE: Final = ("markdown", "latex", "html")
 
@@ -48,7 +52,9 @@ def form_of(path: PurePath) -> str:
     """The format that the name of a file says. UsageError if it says none."""
     form = SUFFIXES.get(path.suffix.lower())
     if form is None:
-        raise UsageError(f"{path}: the format is not clear from its name", hint=f"say --format {'|'.join(WRITERS)}")
+        raise UsageError(
+            f"{path}: the format is not clear from its name", hint=f"say --format {'|'.join((*WRITERS, *FORMS))}"
+        )
     return form
 
 
@@ -64,7 +70,7 @@ def write(
     asked: Asked,
     *,
     by: Sequence[str] = (),
-    failed: Failed = "exclude",
+    failed: Failed | None = None,
     raw: bool = False,
 ) -> tuple[Report, Iterator[str]]:
     """Return the head of a run's report, and its text in a format of `WRITERS`. `raw` concerns CSV and TSV alone.

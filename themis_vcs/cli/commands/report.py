@@ -10,7 +10,7 @@ import click
 
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.options import json_option
-from themis_vcs.cli.output import Output, Part, bold, clip, colored, dim
+from themis_vcs.cli.output import Output, Part, bold, clip, colored, dim, safe
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.wording import count
 from themis_vcs.errors import UsageError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from themis_vcs.analysis.report import Report
     from themis_vcs.analysis.selection import Selection
 
-FORMS = ("table", "json", "jsonl", "csv", "tsv", "markdown", "latex", "html")
+FORMS = ("table", "json", "jsonl", "csv", "tsv", "markdown", "latex", "html", "parquet", "arrow")
 _COLUMNS = ("dataset", "case", "metric", "outcome", "value", "message")
 _ROWS = 20
 
@@ -45,9 +45,7 @@ _ROWS = 20
 @click.option(
     "--failed",
     type=click.Choice(["exclude", "zero"]),
-    default="exclude",
-    show_default=True,
-    help="Whether cases that failed are left out of the means, or count as 0.",
+    help="Whether cases that failed are left out of the means or count as 0. Default: the setting analysis.failed.",
 )
 @click.option("--columns", metavar="A,B,…", help="The columns of the rows.")
 @click.option("--where", metavar="EXPR", help="Only these rows: COLUMN OP VALUE, joined by `and`.")
@@ -63,7 +61,7 @@ def command(
     path: Path | None,
     force: bool,
     by: tuple[str, ...],
-    failed: Literal["exclude", "zero"],
+    failed: Literal["exclude", "zero"] | None,
     columns: str | None,
     where: str | None,
     sort: str | None,
@@ -80,37 +78,59 @@ def command(
     from themis_vcs.analysis.outcomes import outcomes
     from themis_vcs.analysis.reading import Reader
     from themis_vcs.analysis.report import report
+    from themis_vcs.analysis.reporting.table import FORMS as TABLES
+    from themis_vcs.analysis.reporting.table import write_table
     from themis_vcs.analysis.reporting.write import form_of, write
     from themis_vcs.analysis.selection import Asked
     from themis_vcs.pipeline.reporter import replace_file
 
-    if as_json and form not in (None, "json"):
-        raise UsageError(f"--json and --format {form} cannot go together")
+    _check(path, form, force, as_json)
     form = form or ("json" if as_json else form_of(path) if path is not None else "table")
-    if path is not None and path.exists() and not force:
-        raise UsageError(f"{path} is there already", hint="name another file, or add --force")
     asked = Asked(columns=columns, where=where, sort=sort, limit=limit)
     output = session.output
     with session.reading() as repository:
         reader, found = Reader(repository), locate(repository, session.revision(repository, revision))
         if form == "table":
-            if path is not None:
-                raise UsageError("a table is for a terminal", hint="--format markdown is for a file")
             selection = asked.selection(_COLUMNS)
             head = report(reader, found, by=by, failed=failed)
             _print_head(output, head)
             rows = outcomes(reader, found, selection.wanted, head.binary)
             _print_rows(output, selection, selection.of(rows), _ROWS if limit is None else limit)
             return
+        if form in TABLES:
+            selection = asked.selection()
+            head = report(reader, found, by=by, failed=failed)
+            rows = selection.of(outcomes(reader, found, selection.wanted, head.binary))
+            assert path is not None
+            replace_file(path, lambda file: write_table(form, selection, rows, file))
+            output.line("wrote ", str(path))
+            return
         head, text = write(reader, found, form, asked, by=by, failed=failed, raw=raw)
         if path is not None:
-            replace_file(path, text)
+            replace_file(path, lambda file: file.writelines(piece.encode() for piece in text))
             output.line("wrote ", str(path))
         else:
-            for piece in text:
-                output.raw(piece.encode())
+            _print(output, text)
     if head.incomplete:
         output.note(colored("not complete: ", "yellow"), "; ".join(head.incomplete))
+
+
+def _check(path: Path | None, form: str | None, force: bool, as_json: bool) -> None:
+    if as_json and form not in (None, "json"):
+        raise UsageError(f"--json and --format {form} cannot go together")
+    if path is None and form in ("parquet", "arrow"):
+        raise UsageError(f"{form} is for a file", hint="name one: -o FILE")
+    if path is not None and form == "table":
+        raise UsageError("a table is for a terminal", hint="--format markdown is for a file")
+    if path is not None and path.exists() and not force:
+        raise UsageError(f"{path} is there already", hint="name another file, or add --force")
+
+
+def _print(output: Output, text: Iterable[str]) -> None:
+    """Print a text as it is into a pipe or a file; on a terminal nothing in it may act on that."""
+    terminal = output.stdout.isatty()
+    for piece in text:
+        output.raw((safe(piece.replace("\r\n", "\n")) if terminal else piece).encode())
 
 
 def _print_head(output: Output, head: Report) -> None:

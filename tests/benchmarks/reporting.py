@@ -1,0 +1,32 @@
+"""A report of a run of many cases, as a person makes it: the command, with all that a process has to load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.benchmarks.comparing import drawn_experiment, themis
+from tests.benchmarks.figure import Dose, Figure, clock
+from themis_vcs.store.repository import Repository
+
+_WANTED = 5.0
+
+
+def rows(dose: Dose, directory: Path) -> Iterator[Figure]:
+    """Yield the seconds of `themis report` for the table, for CSV and for the page."""
+    size, store = dose.unchanged, directory / "store"
+    with Repository.init(store) as repository:
+        drawn_experiment(size, "main", 0.7).run(store=repository)
+    for form, options in (("table", ()), ("csv", ("-o", "r.csv", "--force")), ("html", ("-o", "r.html", "--force"))):
+        command = (
+            "--store",
+            str(store),
+            "report",
+            "main",
+            "--format",
+            form,
+            *options,
+            *(("--force",) if options else ()),
+        )
+        best = min(clock(lambda: themis(directory, *command)).wall for _ in range(dose.rounds))  # noqa: B023
+        yield Figure(f"report of {size:,} cases × 2 metrics as {form}", best, "s", most=_WANTED)

@@ -1,0 +1,73 @@
+"""`themis report`: the formats and what they are chosen by, on the terminal and in files."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from tests.support.commandline import HOSTILE, Project
+
+
+def test_a_table_fits_a_terminal_and_shows_no_control_character(finished: Project) -> None:
+    shown = finished("report", "main", COLUMNS="80")
+    assert shown.status == 0
+    lines = shown.out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "\x1b" not in shown.out
+    assert any(line.startswith("exact_match ") for line in lines)
+
+
+def test_the_json_document_is_the_same_by_either_name(finished: Project) -> None:
+    one, other = finished("report", "main", "--json"), finished("report", "main", "--format", "json")
+    assert one.out == other.out
+    document = one.document
+    assert document["schema"] == "themis.report/1"
+    shown = finished("show", "main", "--json").document
+    for each in document["metrics"]:
+        assert each["mean"] == shown["metrics"][each["metric"]]["mean"]
+
+
+def test_a_row_has_what_the_model_wrote(finished: Project) -> None:
+    rows = finished("report", "main", "--format", "jsonl", "--where", "case = hostile and metric = exact_match").rows
+    assert [row["output"] for row in rows] == [HOSTILE]
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl", "csv", "tsv", "md", "tex", "html", "parquet", "arrow"])
+def test_the_name_of_the_file_says_the_format(project: Project, suffix: str) -> None:
+    name = f"r.{suffix}"
+    assert project("report", "main", "-o", name).status == 0
+    assert (project.path / name).stat().st_size > 0
+    again = project("report", "main", "-o", name)
+    assert (again.status, "is there already" in again.err) == (2, True)
+    assert project("report", "main", "-o", name, "--force").status == 0
+
+
+def test_csv_is_read_back_row_by_row(project: Project) -> None:
+    assert project("report", "main", "-o", "r.csv").status == 0
+    with (project.path / "r.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    document = json.loads(project("report", "main", "--json").out)
+    assert [(row["case"], row["metric"]) for row in rows] == [(row["case"], row["metric"]) for row in document["rows"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("main", "--columns", "nothing"), 2, "no column 'nothing'"),
+        (("main", "--where", "value ? 1"), 2, "?"),
+        (("main", "--sort", "nothing"), 2, "no column 'nothing'"),
+        (("main", "--by", "nothing"), 2, "nothing"),
+        (("main", "-o", "report"), 2, "the format is not clear from its name"),
+        (("main", "--format", "parquet"), 2, "name one: -o FILE"),
+        (("main", "--format", "table", "-o", "x"), 2, "a table is for a terminal"),
+        (("main", "--json", "--format", "csv"), 2, "cannot go together"),
+        (("nobody",), 11, "no name, tag, run or object like that"),
+        (("main", "-o", "no/such/folder/r.csv"), 1, "cannot write"),
+    ],
+)
+def test_wrong_input(finished: Project, arguments: tuple[str, ...], status: int, said: str) -> None:
+    outcome = finished("report", *arguments)
+    assert (outcome.status, outcome.out) == (status, "")
+    assert said in outcome.err
