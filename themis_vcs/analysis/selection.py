@@ -102,7 +102,7 @@ class Asked:
     limit: int | None = None
 
     def selection(self, default: Sequence[str] = DEFAULT) -> Selection:
-        """What it means, with the columns `default` if none are named. UsageError names the column or the place in the text that is wrong."""
+        """What it means, with the columns `default` if none are named. UsageError names what is wrong, and where."""
         columns = [name.strip() for name in self.columns.split(",")] if self.columns is not None else default
         sort = None
         if self.sort is not None:

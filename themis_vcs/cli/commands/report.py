@@ -10,7 +10,7 @@ import click
 
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.options import json_option
-from themis_vcs.cli.output import Output, Part, bold, clip, colored, dim
+from themis_vcs.cli.output import Output, Part, bold, clip, colored, dim, safe
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.wording import count
 from themis_vcs.errors import UsageError
@@ -84,18 +84,13 @@ def command(
     from themis_vcs.analysis.selection import Asked
     from themis_vcs.pipeline.reporter import replace_file
 
-    if as_json and form not in (None, "json"):
-        raise UsageError(f"--json and --format {form} cannot go together")
+    _check(path, form, force, as_json)
     form = form or ("json" if as_json else form_of(path) if path is not None else "table")
-    if path is not None and path.exists() and not force:
-        raise UsageError(f"{path} is there already", hint="name another file, or add --force")
     asked = Asked(columns=columns, where=where, sort=sort, limit=limit)
     output = session.output
     with session.reading() as repository:
         reader, found = Reader(repository), locate(repository, session.revision(repository, revision))
         if form == "table":
-            if path is not None:
-                raise UsageError("a table is for a terminal", hint="--format markdown is for a file")
             selection = asked.selection(_COLUMNS)
             head = report(reader, found, by=by, failed=failed)
             _print_head(output, head)
@@ -107,10 +102,25 @@ def command(
             replace_file(path, text)
             output.line("wrote ", str(path))
         else:
-            for piece in text:
-                output.raw(piece.encode())
+            _print(output, text)
     if head.incomplete:
         output.note(colored("not complete: ", "yellow"), "; ".join(head.incomplete))
+
+
+def _check(path: Path | None, form: str | None, force: bool, as_json: bool) -> None:
+    if as_json and form not in (None, "json"):
+        raise UsageError(f"--json and --format {form} cannot go together")
+    if path is not None and form == "table":
+        raise UsageError("a table is for a terminal", hint="--format markdown is for a file")
+    if path is not None and path.exists() and not force:
+        raise UsageError(f"{path} is there already", hint="name another file, or add --force")
+
+
+def _print(output: Output, text: Iterable[str]) -> None:
+    """Print a text as it is into a pipe or a file; on a terminal nothing in it may act on that."""
+    terminal = output.stdout.isatty()
+    for piece in text:
+        output.raw((safe(piece.replace("\r\n", "\n")) if terminal else piece).encode())
 
 
 def _print_head(output: Output, head: Report) -> None:
