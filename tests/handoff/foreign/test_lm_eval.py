@@ -1,0 +1,43 @@
+"""Logs that lm-evaluation-harness wrote: every sample arrives, with the scores that its own summary has."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.commandline import Project
+
+LOGS = Path(__file__).parents[2] / "golden/imports/lm-eval/tests__table"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project(tmp_path)
+    assert project("init").status == 0
+    return project
+
+
+def test_every_sample_arrives_with_the_scores_of_the_summary(project: Project) -> None:
+    (results,) = LOGS.glob("results_*.json")
+    stated = json.loads(results.read_text())["results"]
+    imported = project("import", "lm-eval", str(LOGS))
+    assert imported.status == 0, imported.err
+    sums = project("show", "sums", "--json").document
+    assert sums["cases"] == stated["sums"]["sample_len"]
+    for kind in ("strict-match", "flexible-extract"):
+        found = sums["metrics"][f"exact_match_{kind}"]["mean"]
+        assert found == pytest.approx(stated["sums"][f"exact_match,{kind}"], abs=1e-12)
+    others = project("show", "choices-pages", "--json").document
+    assert others["datasets"] == {task: stated[task]["sample_len"] for task in ("choices", "pages")}
+    for kind in ("acc", "acc_norm"):
+        assert others["metrics"][kind]["mean"] == pytest.approx(stated["choices"][f"{kind},none"], abs=1e-12)
+
+
+def test_a_second_import_adds_nothing(project: Project) -> None:
+    assert project("import", "lm-eval", str(LOGS)).status == 0
+    before = project("stats", "--json").document["objects"]
+    again = project("import", "lm-eval", str(LOGS))
+    assert again.out.count("all of it is here already") == 2
+    assert project("stats", "--json").document["objects"] == before
