@@ -14,8 +14,10 @@ from themis_vcs.handoff.foreign.inspect_log import inspect_log
 from themis_vcs.handoff.foreign.log import Log
 from themis_vcs.handoff.foreign.promptfoo import promptfoo
 from themis_vcs.handoff.foreign.record import Options, record
+from themis_vcs.handoff.foreign.themis_eval import themis_eval
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "imports"
+THEMIS = GOLDEN / "themis-eval" / "generation.json"
 ROUNDS = 60
 INSERTED = [b"NaN", b"-1e999", b'"', b"{", b"99999999999999999999999", b"\\ud800"]
 
@@ -43,6 +45,8 @@ def damaged(data: bytes, chance: random.Random) -> bytes:
         ("inspect/epochs.eval", lambda path: [inspect_log(path)]),
         ("inspect/graded.json", lambda path: [inspect_log(path)]),
         ("promptfoo/sums.json", promptfoo),
+        ("themis-eval/generation.json", lambda path: [themis_eval([path])]),
+        ("themis-eval/evaluation.json", lambda path: [themis_eval([THEMIS, path])]),
     ],
 )
 def test_a_damaged_log_is_imported_or_refused(tmp_path: Path, file: str, reader: Callable[[Path], list[Log]]) -> None:

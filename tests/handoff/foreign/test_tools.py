@@ -245,6 +245,27 @@ def test_a_repeated_document_of_lm_eval_is_refused_with_its_line(tmp_path: Path)
         take(given)
 
 
+def test_filters_of_lm_eval_are_put_together_by_document(tmp_path: Path) -> None:
+    def filtered(number: int, name: str, right: float) -> dict[str, Any]:
+        return {**choice(number, right), "filter": name}
+
+    # Two processes took part, and each wrote all its filters.
+    lines = [
+        filtered(n, name, float(n == 2)) for part in ((0, 2), (1, 3)) for name in ("loose", "strict") for n in part
+    ]
+    lines[0]["acc"] = 1.0
+    (given,) = lm_eval([harness(tmp_path / "out", lines, 0.0)])
+    assert {each.case_id: {name: score.value for name, score in each.scores.items()} for each in given.read()} == {
+        "0": {"acc_loose": 1.0, "acc_strict": 0.0},
+        "2": {"acc_loose": 1.0, "acc_strict": 1.0},
+        "1": {"acc_loose": 0.0, "acc_strict": 0.0},
+        "3": {"acc_loose": 0.0, "acc_strict": 0.0},
+    }
+    (short,) = lm_eval([harness(tmp_path / "short", lines[:-1], 0.0)])
+    with pytest.raises(DataError, match=r"jsonl:6: doc_id: filter 'strict' has not this document"):
+        list(short.read())
+
+
 def event(number: int, sample: str, kind: str, **data: Any) -> dict[str, Any]:
     return {"run_id": "r", "event_id": number, "sample_id": sample, "type": kind, "data": data, "created_by": ""}
 

@@ -233,4 +233,26 @@ def _openai_evals(session: Session, /, file: Path, **options: Any) -> int:
     return bring_in(session, [openai_evals(file, dataset=options["dataset"])], options)
 
 
-COMMANDS: Final = [_inspect, _lm_eval, _promptfoo, _openai_evals, _jsonl]
+@click.command(
+    "themis-eval",
+    cls=Command,
+    short_help="Bundles of themis-eval.",
+    examples=[
+        ("The answers of a run", "themis import themis-eval generation.json"),
+        ("Its answers and its judgments", "themis import themis-eval generation.json evaluation.json"),
+    ],
+)
+@click.argument("files", metavar="FILE...", type=PATH, nargs=-1, required=True)
+@_shared
+@click.pass_obj
+def _themis_eval(session: Session, /, files: tuple[Path, ...], **options: Any) -> int:
+    """Make a run of a generation bundle that themis-eval exported, with the evaluation bundles of the same run.
+
+    A case without an answer in the bundle is a failed case.
+    """
+    from themis_vcs.handoff.foreign.themis_eval import themis_eval
+
+    return bring_in(session, [themis_eval(files, dataset=options["dataset"])], options)
+
+
+COMMANDS: Final = [_inspect, _lm_eval, _promptfoo, _openai_evals, _themis_eval, _jsonl]

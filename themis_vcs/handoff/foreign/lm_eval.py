@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -85,18 +86,15 @@ def _task(path: Path) -> str:
 
 
 def _samples(path: Path, dataset: str, filters: list[str]) -> Iterator[Sample]:
-    """A line is a document under one filter; the lines of the first filter bring the scores of all."""
-    elsewhere: dict[str, dict[str, Scored]] = {}
-    if len(filters) > 1:
-        for place, record in records(path):
-            line = Fields(place, record)
-            if line.text("filter", "none") != filters[0]:
-                elsewhere.setdefault(_id(line), {}).update(_scores(line, filters))
-    for place, record in records(path):
-        line = Fields(place, record)
-        if line.text("filter", "none") != filters[0]:
-            continue
+    """A line is a document under one filter. Every filter goes through the documents in the same order."""
+    for lines in zip_longest(*(_filtered(path, each) for each in filters)):
+        line = next(each for each in lines if each is not None)
         case_id = _id(line)
+        scores: dict[str, Scored] = {}
+        for chosen, each in zip(filters, lines, strict=True):
+            if each is None or _id(each) != case_id:
+                raise DataError(f"{line.place}: doc_id: filter {chosen!r:.80} has not this document in its place")
+            scores.update(_scores(each, filters))
         yield Sample(
             dataset_id=dataset,
             case_id=case_id,
@@ -104,9 +102,17 @@ def _samples(path: Path, dataset: str, filters: list[str]) -> Iterator[Sample]:
             expected_output=line.get("target"),
             metadata={"doc": line.get("doc")},
             outputs=_outputs(line),
-            scores={**_scores(line, filters), **elsewhere.get(case_id, {})},
-            place=place,
+            scores=scores,
+            place=line.place,
         )
+
+
+def _filtered(path: Path, chosen: str) -> Iterator[Fields]:
+    """The lines of a filter."""
+    for place, record in records(path):
+        line = Fields(place, record)
+        if line.text("filter", "none") == chosen:
+            yield line
 
 
 def _id(line: Fields) -> str:

@@ -5,24 +5,50 @@ After `src/types/index.ts` (EvaluateSummaryV3, EvaluateResult) and files that pr
 
 from __future__ import annotations
 
-from collections import defaultdict
+from array import array
+from collections import Counter
 from collections.abc import Iterator
-from math import fsum
 from pathlib import Path
 from typing import Any
 
 from themis_vcs.errors import DataError, FormatError
 from themis_vcs.evaluation.results import GenerationResult, Message
+from themis_vcs.handoff.foreign.document import Document
 from themis_vcs.handoff.foreign.log import Log, Sample, Scored
-from themis_vcs.handoff.foreign.source import Fields, document, log_files
+from themis_vcs.handoff.foreign.source import Fields, log_files, record_of
 
 VERSION = 3
 _ERROR = 2
+_RESULTS = ("results", "results")
+
+
+class _Rows:
+    """The results of a file, column by column: which column each is of, and how many have each score."""
+
+    def __init__(self, path: Path, columns: int) -> None:
+        self._document = Document(path, *_RESULTS)
+        self._column_of = array("I")
+        self.scored: dict[int, Counter[str]] = {}
+        for element in self._document.elements():
+            row = Fields(element.place, record_of(element.place, element.text))
+            index = row.get("promptIdx")
+            if type(index) is not int or not 0 <= index < columns:
+                raise row.wrong("promptIdx", f"the number of one of {columns} prompts", index)
+            self._column_of.append(index)
+            self.scored.setdefault(index, Counter()).update(name for name, _ in _scores(row))
+
+    def of(self, column: int) -> Iterator[Fields]:
+        """The results of a column, in their order. DataError if the file was changed meanwhile."""
+        for number, element in enumerate(self._document.elements()):
+            if number >= len(self._column_of):
+                raise DataError(f"{element.place}: the file was changed while it was read")
+            if self._column_of[number] == column:
+                yield Fields(element.place, record_of(element.place, element.text))
 
 
 def promptfoo(path: Path, *, dataset: str | None = None) -> list[Log]:
     """A log for every column of the results: a prompt at a provider. DataError, FormatError for another version."""
-    top = Fields(str(path), document(path, "promptfoo", "take fewer tests at a time"))
+    top = Fields(str(path), Document(path, *_RESULTS).outline())
     results = top.within("results")
     version = results.get("version")
     if version != VERSION:
@@ -31,36 +57,26 @@ def promptfoo(path: Path, *, dataset: str | None = None) -> list[Log]:
             hint="`promptfoo export eval ID` of a newer promptfoo, or a newer themis",
         )
     columns = [Fields(str(path), each, f"results.prompts[{n}]") for n, each in enumerate(results.items("prompts"))]
-    rows: dict[int, list[Fields]] = defaultdict(list)
-    for number, each in enumerate(results.items("results")):
-        row = Fields(str(path), each, f"results.results[{number}]")
-        index = row.get("promptIdx")
-        if type(index) is not int or not 0 <= index < len(columns):
-            raise row.wrong("promptIdx", f"the number of one of {len(columns)} prompts", index)
-        rows[index].append(row)
-    if not rows:
+    rows = _Rows(path, len(columns))
+    if not rows.scored:
         raise DataError(f"{path}: results.results: it holds no result", hint="nothing was stored")
     version_of_tool = top.within("metadata").text("promptfooVersion", "unknown")
     named = dataset or _text(top.within("config").get("description")) or path.stem
-    return [
-        _column(path, columns[index], index, rows[index], len(rows), version_of_tool, named) for index in sorted(rows)
-    ]
+    return [_column(path, columns[index], index, rows, version_of_tool, named) for index in sorted(rows.scored)]
 
 
-def _column(
-    path: Path, column: Fields, index: int, rows: list[Fields], columns: int, version: str, dataset: str
-) -> Log:
+def _column(path: Path, column: Fields, index: int, rows: _Rows, version: str, dataset: str) -> Log:
     provider, label = column.text("provider", "unknown"), column.text("label", "")
     return Log(
         tool="promptfoo",
         version=version,
         model=provider,
-        name=dataset if columns == 1 else f"{dataset}/{index}",
+        name=dataset if len(rows.scored) == 1 else f"{dataset}/{index}",
         files=log_files([path]),
-        read=lambda: (_sample(row, dataset) for row in rows),
+        read=lambda: (_sample(row, dataset) for row in rows.of(index)),
         configuration={"column": index, "prompt": column.get("raw"), "label": label, "provider": provider},
         created=_text(column.get("createdAt")),
-        summary=_summary(column, rows, dataset),
+        summary=_summary(column, rows.scored[index], dataset),
     )
 
 
@@ -80,7 +96,7 @@ def _sample(row: Fields, dataset: str) -> Sample:
         metadata=metadata,
         outputs=[_answer(row)],
         scores=dict(_scores(row)),
-        place=f"{row.place}: {row.path}",
+        place=row.place,
     )
 
 
@@ -120,7 +136,7 @@ def _scores(row: Fields) -> Iterator[tuple[str, Scored]]:
             yield name if name not in ("success", "score") else f"named_{name}", Scored(float(value))
 
 
-def _summary(column: Fields, rows: list[Fields], dataset: str) -> dict[str, dict[str, float]]:
+def _summary(column: Fields, scored: Counter[str], dataset: str) -> dict[str, dict[str, float]]:
     """The sums that promptfoo keeps for a column, by the number of tests that have the score."""
     metrics = column.within("metrics")
     passed, failed, total = (metrics.number(name) for name in ("testPassCount", "testFailCount", "score"))
@@ -131,12 +147,10 @@ def _summary(column: Fields, rows: list[Fields], dataset: str) -> dict[str, dict
     if total is not None and counted:
         found["score"] = {dataset: total / counted}
     sums = metrics.within("namedScores")
-    scored = [dict(_scores(row)) for row in rows]
     for name in sums.data:
-        having = fsum(1 for each in scored if name in each)
         value = sums.number(name)
-        if having and value is not None and name not in ("success", "score"):
-            found[name] = {dataset: value / having}
+        if scored[name] and value is not None and name not in ("success", "score"):
+            found[name] = {dataset: value / scored[name]}
     return found
 
 
