@@ -7,25 +7,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import islice
-from typing import Any, Final, NamedTuple
+from itertools import islice, repeat
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from themis_vcs.analysis.excerpt import essence_of
 from themis_vcs.analysis.lookup import Located, stages_of
 from themis_vcs.analysis.reading import Reader
-from themis_vcs.analysis.scores import Failure, case_score
+from themis_vcs.analysis.scores import Failure, ScoreNotes, case_score
 from themis_vcs.evaluation.judging import EvaluationExecution
 from themis_vcs.evaluation.results import Score, ScoreError
 from themis_vcs.model.objects import Step, Track, load
 from themis_vcs.model.oid import Oid
-from themis_vcs.model.tree import case_of, split_key
+from themis_vcs.model.tree import EMPTY, case_of, split_key
 
 CORRECT, INCORRECT, SCORED, ERROR, NOT_REACHED = "correct", "incorrect", "scored", "error", "not reached"
 SCORING: Final = ("score", "judge")
 _BEFORE: Final = ("generate", "reduce", "parse")
 _CHUNK: Final = 1_000
+
+T = TypeVar("T")
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +56,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wanted(NamedTuple):
-    """What rows hold beside their score: the answer, what was measured of it, the metadata of the case."""
+    """What rows hold beside their score: its details, the answer, what was measured, the metadata of the case."""
 
+    details: bool = False
     answer: bool = False
     measured: bool = False
     metadata: bool = False
@@ -64,32 +67,36 @@ class Wanted(NamedTuple):
 SCORES_ONLY: Final = Wanted()
 
 
-class _Entries:
-    """The entries of a tree, handed out case by case.
+class _Entries(Generic[T]):
+    """What is under the keys of a tree, handed out case by case.
 
     The keys of draws do not stand right behind their case: "a!" comes between "a" and "a/0". What is read ahead waits.
     """
 
-    def __init__(self, reader: Reader, root: Oid) -> None:
-        self._entries = reader.scan(root)
-        self._next = next(self._entries, None)
-        self._waiting: dict[str, list[tuple[str, Oid]]] = {}
+    def __init__(self, entries: Iterator[tuple[str, T]]) -> None:
+        self._entries = entries
+        self._next = next(entries, None)
+        self._waiting: dict[str, list[tuple[str, T]]] = {}
 
-    def take(self, case: str) -> list[Oid]:
-        """The objects of a case by their index. To be called for cases in ascending order."""
-        beyond = f"{case}0"  # "0" follows "/"
-        while self._next is not None and self._next[0] < beyond:
-            self._waiting.setdefault(case_of(self._next[0]), []).append(self._next)
-            self._next = next(self._entries, None)
+    def advance(self, beyond: str) -> None:
+        """Read ahead to the key `beyond`."""
+        entry = self._next
+        while entry is not None and entry[0] < beyond:
+            self._waiting.setdefault(case_of(entry[0]), []).append(entry)
+            entry = next(self._entries, None)
+        self._next = entry
+
+    def take(self, case: str) -> list[T]:
+        """What is there of a case, by its index, as far as it was read."""
         found = self._waiting.pop(case, [])
-        return [oid for _, oid in (found if len(found) < 2 else sorted(found, key=lambda each: _index(each[0])))]
+        return [each for _, each in (found if len(found) < 2 else sorted(found, key=lambda entry: _index(entry[0])))]
 
 
 class _Held(NamedTuple):
-    """What a track has of one case."""
+    """What a track has of one case. With a value stands its score, if that is known already, else NaN."""
 
     stage: str
-    values: list[Oid]
+    values: list[tuple[Oid, float]]
     failures: list[Oid]
     steps: list[Oid]
 
@@ -97,14 +104,29 @@ class _Held(NamedTuple):
 class _Reading:
     """A track that is read along with the cases; of its steps only if `measured`."""
 
-    def __init__(self, reader: Reader, stage: str, track: Track, *, measured: bool = False) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        stage: str,
+        track: Track,
+        *,
+        scores: Iterable[float] | None = None,
+        measured: bool = False,
+    ) -> None:
         self.stage = stage
-        self._values, self._failures = _Entries(reader, track.values), _Entries(reader, track.failures)
-        self._steps = _Entries(reader, track.steps) if measured else None
+        known = repeat(math.nan) if scores is None else scores
+        self._values = _Entries(
+            (key, (oid, score)) for (key, oid), score in zip(reader.scan(track.values), known, strict=False)
+        )
+        self._failures = _Entries(reader.scan(track.failures))
+        self._steps = _Entries(reader.scan(track.steps if measured else EMPTY[0]))
+
+    def advance(self, beyond: str) -> None:
+        for entries in (self._values, self._failures, self._steps):
+            entries.advance(beyond)
 
     def take(self, case: str) -> _Held:
-        steps = self._steps.take(case) if self._steps else []
-        return _Held(self.stage, self._values.take(case), self._failures.take(case), steps)
+        return _Held(self.stage, self._values.take(case), self._failures.take(case), self._steps.take(case))
 
 
 class _Taken(NamedTuple):
@@ -131,8 +153,11 @@ def metric_ids(reader: Reader, found: Located) -> dict[str, str]:
 def outcomes(
     reader: Reader, found: Located, wanted: Wanted = SCORES_ONLY, binary: Collection[str] = ()
 ) -> Iterator[Row]:
-    """The rows of a run, case by case and metric by metric. `binary` names the metrics whose values are all 0 or 1."""
-    held = stages_of(reader.repository, found.run)
+    """The rows of a run, case by case and metric by metric. `binary` names the metrics whose values are all 0 or 1.
+
+    A score that the store has noted is not read again, unless its details are wanted.
+    """
+    held, notes = stages_of(reader.repository, found.run), ScoreNotes(reader, found.run.name)
     before = [
         _Reading(reader, stage, track, measured=wanted.measured and stage == "generate")
         for stage in _BEFORE
@@ -140,9 +165,15 @@ def outcomes(
         for track in held[stage].tracks
     ]
     tracks = {track.id: (stage, track) for stage in SCORING if stage in held for track in held[stage].tracks}
-    metrics = {name: _Reading(reader, *tracks[name]) if name in tracks else None for name in metric_ids(reader, found)}
+    metrics = {
+        name: _Reading(reader, *tracks[name], scores=notes.at_hand(tracks[name][1])) if name in tracks else None
+        for name in metric_ids(reader, found)
+    }
     cases = reader.scan(found.snapshot.identity.cases)
     while chunk := list(islice(cases, _CHUNK)):
+        beyond = max(f"{key}0" for key, _ in chunk)  # "0" follows "/"
+        for each in (*before, *filter(None, metrics.values())):
+            each.advance(beyond)
         taken = [
             _Taken(
                 key,
@@ -170,7 +201,7 @@ def _rows(reader: Reader, taken: list[_Taken], wanted: Wanted, binary: Collectio
             shared |= _measured(generated)
         upstream = next((_failure(held, steps) for held in each.before if held.failures), None)
         for metric, held in each.metrics.items():
-            scored = _scored(held, values, steps, metric in binary)
+            scored = _scored(held, values, steps, binary=metric in binary, details=wanted.details)
             if scored["outcome"] == NOT_REACHED and upstream is not None:
                 scored = upstream
             yield Row(**shared, metric=metric, **scored)
@@ -179,12 +210,12 @@ def _rows(reader: Reader, taken: list[_Taken], wanted: Wanted, binary: Collectio
 def _value_oids(taken: list[_Taken], wanted: Wanted) -> Iterator[Oid]:
     for each in taken:
         for held in each.metrics.values():
-            yield from held.values if held is not None else ()
+            yield from (oid for oid, score in held.values if wanted.details or math.isnan(score)) if held else ()
         if wanted.metadata:
             yield each.case
         if wanted.answer:
             for held in each.before:
-                yield from held.values[:1]
+                yield from (oid for oid, _ in held.values[:1])
 
 
 def _steps(reader: Reader, taken: list[_Taken]) -> dict[Oid, Step]:
@@ -200,7 +231,7 @@ def _answer(before: list[_Held], values: Mapping[Oid, Any]) -> dict[str, Any]:
     """The candidate that went on, else the first of those that were generated, and what was parsed of it."""
     found: dict[str, Any] = {}
     for held in before:
-        value = values[held.values[0]] if held.values else None
+        value = values[held.values[0][0]] if held.values else None
         if value is not None and held.stage == "parse":
             found["parsed"] = essence_of(value)
         elif value is not None:
@@ -239,21 +270,22 @@ def _failure(held: _Held, steps: Mapping[Oid, Step]) -> dict[str, Any]:
     }
 
 
-def _scored(held: _Held | None, values: Mapping[Oid, Any], steps: Mapping[Oid, Step], binary: bool) -> dict[str, Any]:
+def _scored(
+    held: _Held | None, values: Mapping[Oid, Any], steps: Mapping[Oid, Step], *, binary: bool, details: bool
+) -> dict[str, Any]:
     if held is None or not (held.values or held.failures):
         return {"outcome": NOT_REACHED}
-    found = [values[oid] for oid in held.values]
-    scores = [case_score(each) for each in found]
+    scores = [case_score(values[oid]) if math.isnan(score) else score for oid, score in held.values]
     known = [score for score in scores if not isinstance(score, Failure) and not math.isnan(score)]
+    if held.failures and not known:
+        return _failure(held, steps)
+    said = {"details": _details([values[oid] for oid, _ in held.values], scores)} if details else {}
     if known:
         value = math.fsum(known) / len(known)
         outcome = SCORED if not binary else CORRECT if value == 1.0 else INCORRECT
-        return {"outcome": outcome, "value": value, "details": _details(found, scores)}
-    if held.failures:
-        return _failure(held, steps)
+        return {"outcome": outcome, "value": value, **said}
     failure = next((score for score in scores if isinstance(score, Failure)), Failure("data_problem", "not a number"))
-    said = {"outcome": ERROR, "stage": held.stage, "category": failure.category, "message": failure.reason}
-    return {**said, "details": _details(found, scores)}
+    return {"outcome": ERROR, "stage": held.stage, "category": failure.category, "message": failure.reason, **said}
 
 
 def _details(found: list[Any], scores: list[float | Failure]) -> dict[str, Any] | None:

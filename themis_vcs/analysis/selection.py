@@ -76,7 +76,7 @@ class Selection:
         """What has to be read for it."""
         sort = [self.sort[0]] if self.sort else []
         roots = {name.partition(".")[0] for name in (*self.columns, *(each.column for each in self.where), *sort)}
-        return Wanted(bool(roots & _ANSWER), bool(roots & _MEASURED), "metadata" in roots)
+        return Wanted("details" in roots, bool(roots & _ANSWER), bool(roots & _MEASURED), "metadata" in roots)
 
     def of(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows that are shown. They are held in memory only to be sorted."""

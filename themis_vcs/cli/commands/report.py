@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -94,8 +95,9 @@ def command(
             selection = asked.selection(_COLUMNS)
             head = report(reader, found, by=by, failed=failed)
             _print_head(output, head)
-            rows = outcomes(reader, found, selection.wanted, head.binary)
-            _print_rows(output, selection, selection.of(rows), _ROWS if limit is None else limit)
+            rows = selection.of(outcomes(reader, found, selection.wanted, head.binary))
+            total = None if selection.where else head.cases * len(head.metrics)
+            _print_rows(output, selection, rows, _ROWS if limit is None else limit, total)
             return
         if form in TABLES:
             selection = asked.selection()
@@ -166,17 +168,13 @@ def _print_table(
     output.table([list(heading), *rows], right=right)
 
 
-def _print_rows(output: Output, selection: Selection, rows: Iterable[Row], limit: int) -> None:
+def _print_rows(output: Output, selection: Selection, rows: Iterator[Row], limit: int, total: int | None) -> None:
+    """Print the first rows, and how many more there are: the rest of `total`, or what is left if that is not known."""
     from themis_vcs.analysis.reporting.wording import clipped
     from themis_vcs.analysis.selection import cell
 
-    shown: list[list[Part]] = []
-    more = 0
-    for row in rows:
-        if len(shown) < limit:
-            shown.append([clipped(cell(row, name)) for name in selection.columns])
-        else:
-            more += 1
+    shown: list[list[Part]] = [[clipped(cell(row, name)) for name in selection.columns] for row in islice(rows, limit)]
+    more = sum(1 for _ in rows) if total is None else total - len(shown)
     if not shown:
         return
     room = (output.width - 2 * (len(selection.columns) - 1)) // max(1, len(selection.columns))
