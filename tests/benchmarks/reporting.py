@@ -18,15 +18,6 @@ def rows(dose: Dose, directory: Path) -> Iterator[Figure]:
     with Repository.init(store) as repository:
         drawn_experiment(size, "main", 0.7).run(store=repository)
     for form, options in (("table", ()), ("csv", ("-o", "r.csv", "--force")), ("html", ("-o", "r.html", "--force"))):
-        command = (
-            "--store",
-            str(store),
-            "report",
-            "main",
-            "--format",
-            form,
-            *options,
-            *(("--force",) if options else ()),
-        )
+        command = ("--store", str(store), "report", "main", "--format", form, *options)
         best = min(clock(lambda: themis(directory, *command)).wall for _ in range(dose.rounds))  # noqa: B023
         yield Figure(f"report of {size:,} cases × 2 metrics as {form}", best, "s", most=_WANTED)

@@ -88,7 +88,9 @@ class _Entries(Generic[T]):
 
     def take(self, case: str) -> list[T]:
         """What is there of a case, by its index, as far as it was read."""
-        found = self._waiting.pop(case, [])
+        found = self._waiting.pop(case, None)
+        if found is None:
+            return []
         return [each for _, each in (found if len(found) < 2 else sorted(found, key=lambda entry: _index(entry[0])))]
 
 
@@ -163,6 +165,7 @@ def outcomes(
         for stage in _BEFORE
         if stage in held
         for track in held[stage].tracks
+        if wanted.answer or wanted.measured or track.failures != EMPTY[0]
     ]
     tracks = {track.id: (stage, track) for stage in SCORING if stage in held for track in held[stage].tracks}
     metrics = {

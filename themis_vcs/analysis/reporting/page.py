@@ -11,6 +11,8 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
+from itertools import islice
+from typing import Final
 
 import msgspec
 
@@ -32,6 +34,8 @@ from themis_vcs.analysis.selection import Selection, cell
 _JSON = str.maketrans(
     {each: f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"}
 )
+MOST_ROWS: Final = 10_000
+"""So many rows a page has unless a limit says how many: a browser keeps all of them in memory."""
 _OUTCOMES = (CORRECT, INCORRECT, SCORED, ERROR, NOT_REACHED)
 
 
@@ -78,11 +82,13 @@ def _cases(selection: Selection, rows: Iterable[Row]) -> Iterator[str]:
         '<script id="rows" type="application/json">'
         f'{{"columns":{_json(list(selection.columns))},"rows":['
     )
-    between = "\n"
-    for row in rows:
+    between, rows = "\n", iter(rows)
+    for row in rows if selection.limit is not None else islice(rows, MOST_ROWS):
         yield between + _json([cell(row, name) for name in selection.columns])
         between = ",\n"
     yield "]}</script>\n"
+    if next(rows, None) is not None:
+        yield f'<p role="note">These are the first {MOST_ROWS:,} rows: a limit says how many a page has.</p>\n'
 
 
 def _definitions(pairs: Iterable[tuple[str, str]]) -> str:

@@ -51,7 +51,12 @@ _ROWS = 20
 @click.option("--columns", metavar="A,B,…", help="The columns of the rows.")
 @click.option("--where", metavar="EXPR", help="Only these rows: COLUMN OP VALUE, joined by `and`.")
 @click.option("--sort", metavar="COLUMN[:desc]", help="Sort the rows; by default they are in the order of the cases.")
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most so many rows; of a table 20.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="At most so many rows. Default: 20 of a table, 10,000 of HTML, else all.",
+)
 @click.option("--raw", is_flag=True, help="Leave cells of CSV and TSV as they are, formulas too.")
 @json_option("The same as --format json.")
 @click.pass_obj
