@@ -206,6 +206,22 @@ def test_nothing_that_a_model_wrote_is_markup_in_the_page(store: RunStore) -> No
     assert f"={HOSTILE}= v4" in {row[1] for row in json.loads(data[1])["rows"]}
 
 
+def test_a_page_has_the_first_rows_only_unless_a_limit_says_how_many(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("themis_vcs.analysis.reporting.page.MOST_ROWS", 2)
+
+    def rows(**options: int) -> int:
+        page = Reporter(store).export_html("main", **options)
+        data = re.search(r'<script id="rows" type="application/json">(.*?)</script>', page, re.S)
+        assert data is not None
+        assert ("the first 2 rows" in page) == (not options)
+        return len(json.loads(data[1])["rows"])
+
+    assert rows() == 2
+    assert rows(limit=3) == 3
+
+
 def test_markdown_and_latex_escape_what_they_would_act_on(store: RunStore) -> None:
     markdown = Reporter(store).export_markdown("main")
     assert "<script" not in markdown
