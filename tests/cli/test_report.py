@@ -19,6 +19,14 @@ def test_a_table_fits_a_terminal_and_shows_no_control_character(finished: Projec
     assert any(line.startswith("exact_match ") for line in lines)
 
 
+@pytest.mark.parametrize("where", [(), ("--where", "metric = exact_match")])
+def test_a_table_says_how_many_rows_it_leaves_out(finished: Project, where: tuple[str, ...]) -> None:
+    rows = len(finished("report", "main", "--format", "jsonl", *where).rows)
+    shown = finished("report", "main", "--limit", "1", *where)
+    assert f"and {rows - 1} more rows; --limit {rows} shows all" in shown.out
+    assert "more row" not in finished("report", "main", "--limit", str(rows), *where).out
+
+
 def test_the_json_document_is_the_same_by_either_name(finished: Project) -> None:
     one, other = finished("report", "main", "--json"), finished("report", "main", "--format", "json")
     assert one.out == other.out

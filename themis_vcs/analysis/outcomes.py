@@ -116,9 +116,9 @@ class _Reading:
         measured: bool = False,
     ) -> None:
         self.stage = stage
-        known = repeat(math.nan) if scores is None else scores
+        known = repeat(math.nan, reader.size(track.values)) if scores is None else scores
         self._values = _Entries(
-            (key, (oid, score)) for (key, oid), score in zip(reader.scan(track.values), known, strict=False)
+            (key, (oid, score)) for (key, oid), score in zip(reader.scan(track.values), known, strict=True)
         )
         self._failures = _Entries(reader.scan(track.failures))
         self._steps = _Entries(reader.scan(track.steps if measured else EMPTY[0]))

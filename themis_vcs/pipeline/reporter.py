@@ -103,7 +103,7 @@ class Reporter:
         return self.export(run_id, "latex", path, **options)
 
     def export_html(self, run_id: str, path: str | Path | None = None, **options: Any) -> str:
-        """Return the report as one HTML file."""
+        """Return the report as one HTML file, with the first 10,000 rows unless `limit` says how many."""
         return self.export(run_id, "html", path, **options)
 
 

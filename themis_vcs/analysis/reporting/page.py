@@ -88,7 +88,7 @@ def _cases(selection: Selection, rows: Iterable[Row]) -> Iterator[str]:
         between = ",\n"
     yield "]}</script>\n"
     if next(rows, None) is not None:
-        yield f'<p role="note">These are the first {MOST_ROWS:,} rows: a limit says how many a page has.</p>\n'
+        yield f'<p role="note">These are the first {MOST_ROWS:,} rows; --limit N makes a page with more.</p>\n'
 
 
 def _definitions(pairs: Iterable[tuple[str, str]]) -> str:

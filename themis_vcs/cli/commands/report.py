@@ -87,28 +87,25 @@ def command(
     from themis_vcs.analysis.reporting.table import FORMS as TABLES
     from themis_vcs.analysis.reporting.table import write_table
     from themis_vcs.analysis.reporting.write import form_of, write
-    from themis_vcs.analysis.selection import Asked
+    from themis_vcs.analysis.selection import DEFAULT, Asked
     from themis_vcs.pipeline.reporter import replace_file
 
     _check(path, form, force, as_json)
     form = form or ("json" if as_json else form_of(path) if path is not None else "table")
-    asked = Asked(columns=columns, where=where, sort=sort, limit=limit)
+    asked = Asked(columns=columns, where=where, sort=sort, limit=None if form == "table" else limit)
     output = session.output
     with session.reading() as repository:
         reader, found = Reader(repository), locate(repository, session.revision(repository, revision))
-        if form == "table":
-            selection = asked.selection(_COLUMNS)
-            head = report(reader, found, by=by, failed=failed)
-            _print_head(output, head)
-            rows = selection.of(outcomes(reader, found, selection.wanted, head.binary))
-            total = None if selection.where else head.cases * len(head.metrics)
-            _print_rows(output, selection, rows, _ROWS if limit is None else limit, total)
-            return
-        if form in TABLES:
-            selection = asked.selection()
+        if form == "table" or form in TABLES:
+            selection = asked.selection(_COLUMNS if form == "table" else DEFAULT)
             head = report(reader, found, by=by, failed=failed)
             rows = selection.of(outcomes(reader, found, selection.wanted, head.binary))
-            assert path is not None
+            if path is None:
+                _print_head(output, head)
+                # The limit is not in `asked`: a table says how many rows there are beyond it.
+                total = None if selection.where else head.cases * len(head.metrics)
+                _print_rows(output, selection, rows, _ROWS if limit is None else limit, total)
+                return
             replace_file(path, lambda file: write_table(form, selection, rows, file))
             output.line("wrote ", str(path))
             return
