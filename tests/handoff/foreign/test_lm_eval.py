@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.support.commandline import Project
+from themis_vcs.handoff.foreign.lm_eval import lm_eval
 
 LOGS = Path(__file__).parents[2] / "golden/imports/lm-eval/tests__table"
 
@@ -33,6 +36,22 @@ def test_every_sample_arrives_with_the_scores_of_the_summary(project: Project) -
     assert others["datasets"] == {task: stated[task]["sample_len"] for task in ("choices", "pages")}
     for kind in ("acc", "acc_norm"):
         assert others["metrics"][kind]["mean"] == pytest.approx(stated["choices"][f"{kind},none"], abs=1e-12)
+
+
+def test_a_folder_that_vanishes_while_results_are_looked_for_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(LOGS, tmp_path / "results/model")
+    (tmp_path / "results/gone").mkdir()
+    scandir = os.scandir
+
+    def vanished(path: str) -> object:
+        if Path(path).name == "gone":
+            raise FileNotFoundError(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", vanished)
+    assert len(lm_eval([tmp_path / "results"])) == 2
 
 
 def test_a_second_import_adds_nothing(project: Project) -> None:

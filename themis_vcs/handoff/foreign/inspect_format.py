@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from themis_vcs.errors import DataError
+from themis_vcs.handoff.foreign.source import NOT_A_LOG
 
 NEWEST = 2
 """The newest version of the format that is known."""
@@ -166,7 +167,7 @@ def parsed(place: str, text: bytes, kind: type[T]) -> T:
             return msgspec.convert(json.loads(text, parse_constant=str), kind)
     except msgspec.ValidationError as error:
         reason, _, where = str(error).partition(" - at ")
-        raise DataError(f"{place}: {where.strip('`$.') or 'record'}: {reason}") from None
+        raise DataError(f"{place}: {where.strip('`$.') or 'record'}: {reason}", hint=NOT_A_LOG) from None
     except json.JSONDecodeError as error:
         raise DataError(f"{place}: malformed JSON: {error.msg} at character {error.pos + 1}") from None
     except (UnicodeDecodeError, RecursionError, ValueError) as error:

@@ -6,6 +6,7 @@ After `lm_eval/loggers/evaluation_tracker.py` and `lm_eval/evaluator.py` of lm-e
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
@@ -64,7 +65,9 @@ def _log(samples: list[Path], results: Path | None, said: Fields, width: int, da
 def _found(paths: Sequence[Path]) -> tuple[list[Path], Path | None]:
     """The files of samples, and that of results which was written with them."""
     if len(paths) == 1 and paths[0].is_dir():
-        dated = [(match[1], path) for path in paths[0].rglob("*.json") if (match := _RESULTS.fullmatch(path.name))]
+        # Not `rglob`: it fails at a folder that is removed meanwhile.
+        every = (Path(folder, name) for folder, _, names in os.walk(paths[0]) for name in names)
+        dated = [(match[1], path) for path in every if (match := _RESULTS.fullmatch(path.name))]
         if not dated:
             raise DataError(f"{paths[0]}: no results_DATE.json in it", hint=_HINT)
         date, results = max(dated)

@@ -15,6 +15,9 @@ from themis_vcs.handoff.foreign.log import LogFile
 MAX_LINE = 64 * 1024 * 1024
 """Longest record of a log, in bytes: that of an object."""
 
+NOT_A_LOG = "is this a log of that tool, as it was written?"
+"""The hint where a file does not have what a log has."""
+
 MAX_DOCUMENT = 128 * 1024 * 1024
 """Largest file that is one JSON value, in bytes; it takes about six times as much memory."""
 
@@ -65,7 +68,7 @@ class Fields:
         """The error for a field."""
         where = ".".join(each for each in (self.path, name) if each) or "record"
         what = "missing" if got is None else f"expected {expected}, got {type(got).__name__}"
-        return DataError(f"{self.place}: {where}: {what}")
+        return DataError(f"{self.place}: {where}: {what}", hint=NOT_A_LOG)
 
     def text(self, name: str, default: str | None = None) -> str:
         """A text. DataError if it is missing and has no default."""
