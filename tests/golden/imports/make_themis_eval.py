@@ -1,102 +1,110 @@
-"""Writes bundles of themis-eval as its version 4 dumps them: `python make_themis_eval.py`. No package of it is at hand.
+"""Writes the bundles in themis-eval/ again: `python make_themis_eval.py`, where themis-eval (4.0.2) is installed.
 
-Two datasets, two candidates a case, a judge of two calls; case c3 has no answer, c2 no judgment.
+Two datasets, two answers a case, two judges; the generator fails at c3. It asks for Python 3.12 for two `type`
+statements in themis/core/base.py: with those spelled for 3.11 (TypeAliasType of typing_extensions) it runs there too.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
-from typing import Any
 
 HERE = Path(__file__).parent / "themis-eval"
-MODEL = {"component_id": "generator/table", "version": "1.0", "fingerprint": "table-1"}
-JUDGE = {"judge_model_id": "judge/a", "judge_model_version": "1", "judge_model_fingerprint": "a-1"}
-CASES = {"sums": ["c1", "c2"], "words": ["c3", "c4"]}
-VALUES = {"c1": 1.0, "c4": 0.25}
+
+COMPONENTS = """
+from themis.core.models import GenerationResult, Message
+from themis.core.workflows import JudgeResponse
+
+
+class Table:
+    component_id, version = "generator/table", "1.0"
+
+    def fingerprint(self):
+        return "table-1"
+
+    async def generate(self, case, ctx):
+        if case.case_id == "c3":
+            raise RuntimeError("no such row")
+        said = f"“{case.case_id}”" if case.case_id != "c4" else "four"
+        return GenerationResult(
+            candidate_id=f"{case.case_id}-{ctx.seed}",
+            final_output=said,
+            conversation=[Message(role="user", content=case.input), Message(role="assistant", content=said)],
+            token_usage={"prompt_tokens": 3, "completion_tokens": 2},
+            latency_ms=12.5,
+        )
+
+
+class Judge:
+    version = "1"
+
+    def __init__(self, component_id, word):
+        self.component_id, self.word = component_id, word
+
+    def fingerprint(self):
+        return self.component_id
+
+    async def judge(self, prompt, *, seed=None):
+        return JudgeResponse(
+            judge_model_id=self.component_id,
+            judge_model_version=self.version,
+            judge_model_fingerprint=self.fingerprint(),
+            raw_response="pass" if self.word in prompt else "fail",
+            token_usage={"prompt_tokens": 20, "completion_tokens": 1},
+            latency_ms=1.0,
+        )
+
+
+GENERATOR = Table()
+LENIENT = Judge("judge/lenient", "Candidate")
+STRICT = Judge("judge/strict", "“")
+"""
+
+CONFIG = """
+generation:
+  generator: components:GENERATOR
+  candidate_policy: {num_samples: 2}
+  reducer: builtin/majority_vote
+evaluation:
+  parsers: [builtin/text]
+  metrics: [builtin/exact_match, builtin/panel_of_judges]
+  judge_models: ["components:LENIENT", "components:STRICT"]
+storage: {store: sqlite, parameters: {path: runs.sqlite}}
+runtime: {generation_retry_attempts: 1}
+seeds: [7, 8]
+datasets:
+  - dataset_id: sums
+    revision: r1
+    cases:
+      - {case_id: c1, input: "c1?", expected_output: "“c1”", metadata: {of: c}}
+      - {case_id: c2, input: "c2?", expected_output: "two"}
+  - dataset_id: words
+    revision: r1
+    cases:
+      - {case_id: c3, input: "c3?", expected_output: "“c3”"}
+      - {case_id: c4, input: "c4?", expected_output: "four"}
+"""
 
 
 def main() -> None:
-    """Write both bundles."""
+    """Run the experiment and export both bundles, by its own command line."""
     HERE.mkdir(exist_ok=True)
-    datasets = [{"dataset_id": name, "cases": [case(each) for each in ids], "revision": "r1", "metadata": {}}
-                for name, ids in CASES.items()]  # fmt: skip
-    identity: dict[str, Any] = {
-        "dataset_refs": [{"dataset_id": name, "revision": "r1", "fingerprint": f"{name}-1"} for name in CASES],
-        "generator_ref": MODEL,
-        "reducer_ref": None,
-        "parser_refs": [],
-        "metric_refs": [{"component_id": "metric/graded", "version": "1.0", "fingerprint": "graded-1"}],
-        "candidate_policy": {"num_samples": 2},
-        "judge_config": {},
-        "workflow_overrides": {},
-        "seeds": [7],
-    }
-    run_id = hashlib.sha256(json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-    snapshot = {
-        "identity": identity,
-        "provenance": {"themis_version": "4.1.0", "python_version": "3.12.3", "platform": "Linux"},
-        "component_refs": {"generator": MODEL, "reducer": None, "parsers": [], "metrics": identity["metric_refs"]},
-        "datasets": datasets,
-        "metric_kinds": ["llm"],
-        "run_id": run_id,
-    }
-    answers = [answer(each, index) for index in (0, 1) for each in ("c4", "c1", "c2")]
-    for name, records in (("generation", answers), ("evaluation", [judgment(each) for each in VALUES])):
-        bundle = {"schema_version": "1", "run_id": run_id, "snapshot": snapshot, "records": records}
-        (HERE / f"{name}.json").write_text(json.dumps(bundle, indent=2, ensure_ascii=False) + "\n")
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "components.py").write_text(COMPONENTS)
+        (Path(folder) / "config.yaml").write_text(CONFIG)
+        environment = {**os.environ, "PYTHONPATH": folder, "PYTHONUTF8": "1"}
+
+        def themis(*arguments: str) -> bytes:
+            command = [sys.executable, "-m", "themis.cli", *arguments, "--config", "config.yaml"]
+            return subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE).stdout
+
+        print(themis("run").decode())
+        for name in ("generation", "evaluation"):
+            (HERE / f"{name}.json").write_bytes(themis("export", name))
 
 
-def case(name: str) -> dict[str, Any]:
-    """A case of a snapshot."""
-    return {"case_id": name, "input": {"question": f"{name}?"}, "expected_output": name, "metadata": {"of": name[0]}}
-
-
-def answer(name: str, index: int) -> dict[str, Any]:
-    """A record of a generation bundle."""
-    step = {"step_name": "ask", "step_type": "call", "input": {}, "output": {}, "metadata": {}, "timestamp": None}
-    result = {
-        "candidate_id": f"{name}-{index}",
-        "final_output": f"“{name}” {index}",
-        "trace": [step],
-        "conversation": [{"role": "user", "content": f"{name}?"}],
-        "artifacts": None,
-        "token_usage": {"prompt_tokens": 3, "completion_tokens": 2},
-        "latency_ms": 12.5,
-    }
-    return {"case_id": name, "candidate_id": f"{name}-{index}", "candidate_index": index, "seed": 7, "result": result}
-
-
-def judgment(name: str) -> dict[str, Any]:
-    """A record of an evaluation bundle."""
-    value = VALUES[name]
-    calls = [{"call_id": f"call-{n}", "judge_model_id": "judge/a", "dimension_id": None, "repeat_index": n,
-              "candidate_indices": [0], "effective_seed": n, "metadata": {}} for n in (0, 1)]  # fmt: skip
-    execution = {
-        "execution_id": f"{name}-graded",
-        "subject_kind": "candidate_set",
-        "judge_calls": calls,
-        "rendered_prompts": [{"prompt_id": f"p{n}", "content": f"Grade {name}", "metadata": {}} for n in (0, 1)],
-        "judge_responses": [
-            {
-                **JUDGE,
-                "effective_seed": n,
-                "raw_response": f"score {value}",
-                "token_usage": {"total": 9},
-                "latency_ms": 8.0,
-                "provider_request_id": None,
-                "retry_history": [],
-                "conversation_trace": None,
-            }
-            for n in (0, 1)
-        ],
-        "parsed_judgments": [{"label": "graded", "score": value, "rationale": None, "details": {}} for _ in calls],
-        "scores": [{"metric_id": "graded", "value": value, "details": {}} for _ in calls],
-        "aggregation_output": {"method": "mean", "value": value, "details": {}},
-        "trace": {"trace_id": f"{name}-trace", "steps": []},
-    }
-    return {"case_id": name, "metric_id": "graded", "candidate_id": f"{name}-0", "execution": execution}
-
-
-main()
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,7 @@ from themis_vcs import InMemoryRunStore
 from themis_vcs.errors import DataError, FormatError
 from themis_vcs.handoff.foreign.inspect_log import inspect_log
 from themis_vcs.handoff.foreign.log import Log
+from themis_vcs.handoff.foreign.openai_evals import openai_evals
 from themis_vcs.handoff.foreign.promptfoo import promptfoo
 from themis_vcs.handoff.foreign.record import Options, record
 from themis_vcs.handoff.foreign.themis_eval import themis_eval
@@ -31,11 +32,7 @@ def damaged(data: bytes, chance: random.Random) -> bytes:
         return data[:place] + bytes([chance.randrange(256)]) + data[place + 1 :]
     if kind == 2:
         return data[:place] + data[chance.randrange(len(data)) :]
-    return (
-        data[:place]
-        + chance.choice([b"NaN", b"-1e999", b'"', b"{", b"99999999999999999999999", b"\\ud800"])
-        + data[place:]
-    )
+    return data[:place] + chance.choice(INSERTED) + data[place:]
 
 
 @pytest.mark.parametrize(
@@ -43,8 +40,10 @@ def damaged(data: bytes, chance: random.Random) -> bytes:
     [
         ("inspect/graded.eval", lambda path: [inspect_log(path)]),
         ("inspect/epochs.eval", lambda path: [inspect_log(path)]),
+        ("inspect/epochs.eval", lambda path: [inspect_log(path, library=True)]),
         ("inspect/graded.json", lambda path: [inspect_log(path)]),
         ("promptfoo/sums.json", promptfoo),
+        ("openai-evals/facts.jsonl", lambda path: [openai_evals(path)]),
         ("themis-eval/generation.json", lambda path: [themis_eval([path])]),
         ("themis-eval/evaluation.json", lambda path: [themis_eval([THEMIS, path])]),
     ],

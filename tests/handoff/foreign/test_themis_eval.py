@@ -20,17 +20,21 @@ GENERATION, EVALUATION = GOLDEN / "generation.json", GOLDEN / "evaluation.json"
 Bundle = dict[str, Any]
 
 
+PANEL = "builtin/panel_of_judges"
+
+
 def test_every_answer_stands_at_its_case_and_number() -> None:
     log = themis_eval([GENERATION])
-    assert (log.version, log.model, log.samples_each) == ("4.1.0", "generator/table", 2)
+    assert (log.version, log.model, log.samples_each) == ("4.0.2", "generator/table", 2)
     said = {}
     for sample in log.read():
         for index, each in enumerate(sample.outputs):
             said[sample.dataset_id, sample.case_id, index] = (
                 each.final_output if isinstance(each, GenerationResult) else None
             )
+    answers = {"c1": "“c1”", "c2": "“c2”", "c3": None, "c4": "four"}
     assert said == {
-        (dataset, case, index): None if case == "c3" else f"“{case}” {index}"
+        (dataset, case, index): answers[case]
         for dataset, cases in (("sums", ("c1", "c2")), ("words", ("c3", "c4")))
         for case in cases
         for index in (0, 1)
@@ -41,34 +45,46 @@ def test_what_was_measured_of_an_answer_is_kept_beside_it() -> None:
     [answer] = [each.outputs[0] for each in themis_eval([GENERATION]).read() if each.case_id == "c1"]
     assert isinstance(answer, GenerationResult)
     assert answer.token_usage == {"prompt_tokens": 3, "completion_tokens": 2}
-    assert (answer.latency_ms, [each.step_name for each in answer.trace]) == (12.5, ["ask"])
-    assert [(each.role, each.content) for each in answer.conversation] == [("user", "c1?")]
+    assert answer.latency_ms == 12.5
+    assert [(each.role, each.content) for each in answer.conversation] == [("user", "c1?"), ("assistant", "“c1”")]
 
 
 def test_judgments_are_those_of_the_evaluation_bundle() -> None:
     found = {each.case_id: each for each in themis_eval([EVALUATION, GENERATION]).read()}
     assert {case: list(each.evaluations) for case, each in found.items()} == {
-        "c1": ["graded"],
-        "c2": [],
+        "c1": [PANEL],
+        "c2": [PANEL],
         "c3": [],
-        "c4": ["graded"],
+        "c4": [PANEL],
     }
-    execution = found["c4"].evaluations["graded"]
-    assert [each.call_id for each in execution.judge_calls] == ["call-0", "call-1"]
-    assert [each.raw_response for each in execution.judge_responses] == ["score 0.25", "score 0.25"]
-    assert found["c4"].scores["graded"].value == 0.25
+    execution = found["c4"].evaluations[PANEL]
+    assert [each.call_id for each in execution.judge_calls] == ["judge-0", "judge-1"]
+    assert [each.raw_response for each in execution.judge_responses] == ["pass", "fail"]
+    assert found["c4"].scores[PANEL].value == 0.5
 
 
 def test_a_case_without_an_answer_makes_the_run_incomplete() -> None:
     store = InMemoryRunStore()
     recorded = record(store.repository, themis_eval([GENERATION, EVALUATION]), Options())
     assert (recorded.samples, recorded.answers, recorded.failed) == ({"sums": 2, "words": 2}, 8, 2)
-    assert recorded.means == {"graded": 0.625}
-    assert recorded.judged == ["graded"]
+    # What its own `run` printed: 0.8333333333333334.
+    assert recorded.means == {PANEL: pytest.approx(2.5 / 3, abs=1e-12)}
+    assert recorded.judged == [PANEL]
     assert recorded.result is not None
     assert recorded.result.status == "completed_with_failures"
     again = record(store.repository, themis_eval([GENERATION, EVALUATION]), Options())
     assert again.outcome == "unchanged"
+
+
+@pytest.mark.parametrize(("source", "part"), [(GENERATION, "result"), (EVALUATION, "execution")])
+def test_an_edited_record_is_refused(tmp_path: Path, source: Path, part: str) -> None:
+    def edit(bundle: Bundle) -> None:
+        payload = bundle["records"][0][part]
+        payload["final_output" if part == "result" else "scores"] = "0" if part == "result" else []
+
+    bundles = {GENERATION: GENERATION, EVALUATION: EVALUATION, source: changed(tmp_path, source, edit)}
+    with pytest.raises(DataError, match=rf"records\[0\]: {part}_blob_ref: it is not the hash of {part}"):
+        list(themis_eval(list(bundles.values())).read())
 
 
 def changed(tmp_path: Path, source: Path, change: Callable[[Bundle], object]) -> Path:
@@ -128,7 +144,11 @@ def test_a_newer_bundle_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_evaluation_that_lacks_an_answer_is_a_score_without_its_calls(tmp_path: Path) -> None:
-    path = changed(tmp_path, EVALUATION, lambda bundle: bundle["records"][0]["execution"]["judge_responses"].pop())
+    def lack(bundle: Bundle) -> None:
+        bundle["records"][0]["execution"]["judge_responses"].pop()
+        del bundle["records"][0]["execution_blob_ref"]
+
+    path = changed(tmp_path, EVALUATION, lack)
     found = {each.case_id: each for each in themis_eval([GENERATION, path]).read()}
     assert found["c1"].evaluations == {}
-    assert found["c1"].scores["graded"].value == 1.0
+    assert found["c1"].scores[PANEL].value == 1.0

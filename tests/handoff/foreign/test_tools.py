@@ -10,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from themis_vcs import InMemoryRunStore
-from themis_vcs.errors import DataError, FormatError
+from themis_vcs.errors import DataError, FormatError, UsageError
 from themis_vcs.handoff.foreign.inspect_log import inspect_log
 from themis_vcs.handoff.foreign.lm_eval import lm_eval
 from themis_vcs.handoff.foreign.log import Log, Sample
@@ -35,6 +36,10 @@ def samples(given: Log) -> dict[str, Sample]:
     return {each.case_id: each for each in given.read()}
 
 
+BOTH_READERS = pytest.mark.parametrize("library", [False, True], ids=["own reader", "inspect_ai"])
+
+
+@BOTH_READERS
 @pytest.mark.parametrize(
     ("file", "cases", "answers", "means"),
     [
@@ -47,14 +52,33 @@ def samples(given: Log) -> dict[str, Sample]:
     ],
 )
 def test_an_inspect_log_has_the_means_of_its_summary(
-    file: str, cases: int, answers: int, means: dict[str, float]
+    file: str, cases: int, answers: int, means: dict[str, float], library: bool
 ) -> None:
-    recorded = take(inspect_log(INSPECT / file))
+    recorded = take(inspect_log(INSPECT / file, library=library))
     assert (sum(recorded.samples.values()), recorded.answers) == (cases, answers)
     assert recorded.means == pytest.approx(means, abs=1e-12)
     assert (recorded.agreed, recorded.disagreements) == (len(means), [])
     assert recorded.result is not None
     assert {name: mean.mean for name, mean in recorded.result.metrics.items()} == pytest.approx(means, abs=1e-12)
+
+
+def placeless(given: Log) -> list[Sample]:
+    return [msgspec.structs.replace(each, place="") for each in given.read()]
+
+
+@pytest.mark.parametrize("file", sorted(each.name for each in INSPECT.iterdir()))
+def test_the_library_of_inspect_and_our_own_reader_give_the_same(file: str) -> None:
+    own, theirs = (inspect_log(INSPECT / file, library=library) for library in (False, True))
+    assert placeless(own) == placeless(theirs)
+    for part in ("version", "model", "name", "files", "configuration", "created", "summary", "samples_each", "notes"):
+        assert getattr(own, part) == getattr(theirs, part)
+    assert take(own).run_id == take(theirs).run_id
+
+
+def test_the_library_of_inspect_is_asked_for_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("themis_vcs.handoff.foreign.inspect_files.find_spec", lambda _: None)
+    with pytest.raises(UsageError, match="inspect_ai is not installed"):
+        inspect_log(INSPECT / "tools.eval", library=True)
 
 
 def test_both_forms_of_an_inspect_log_hold_the_same() -> None:
@@ -96,12 +120,13 @@ def rewritten(source: Path, target: Path, change: Callable[[dict[str, bytes]], N
     return target
 
 
-def test_a_killed_run_is_imported_as_far_as_it_got(tmp_path: Path) -> None:
+@BOTH_READERS
+def test_a_killed_run_is_imported_as_far_as_it_got(tmp_path: Path, library: bool) -> None:
     def kill(members: dict[str, bytes]) -> None:
         for name in ("header.json", "reductions.json", "summaries.json", "samples/long_epoch_1.json"):
             del members[name]
 
-    given = inspect_log(rewritten(INSPECT / "graded.eval", tmp_path / "killed.eval", kill))
+    given = inspect_log(rewritten(INSPECT / "graded.eval", tmp_path / "killed.eval", kill), library=library)
     assert list(samples(given)) == ["sky", "2"]
     assert given.notes == [f"{tmp_path / 'killed.eval'}: its status is started; what is there is imported"]
 
@@ -149,7 +174,8 @@ def test_a_score_that_is_no_number_is_not_counted(tmp_path: Path) -> None:
     assert samples(inspect_log(path))["sum"].scores["match"].error == "not scored"
 
 
-def test_an_archive_that_claims_to_be_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
+@BOTH_READERS
+def test_an_archive_that_claims_to_be_larger_than_the_limit_is_refused(tmp_path: Path, library: bool) -> None:
     path = tmp_path / "bomb.eval"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
         out.writestr("header.json", b" " * 1000)
@@ -158,10 +184,11 @@ def test_an_archive_that_claims_to_be_larger_than_the_limit_is_refused(tmp_path:
     struct.pack_into("<I", data, directory + 24, 1 << 30)
     path.write_bytes(data)
     with pytest.raises(DataError, match=r"'header\.json': 1,073,741,824 bytes, over the limit"):
-        inspect_log(path)
+        inspect_log(path, library=library)
 
 
-def test_a_member_that_is_longer_than_it_says_is_refused(tmp_path: Path) -> None:
+@BOTH_READERS
+def test_a_member_that_is_longer_than_it_says_is_refused(tmp_path: Path, library: bool) -> None:
     path = tmp_path / "lies.eval"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
         out.writestr("header.json", b" " * 100_000)
@@ -170,7 +197,7 @@ def test_a_member_that_is_longer_than_it_says_is_refused(tmp_path: Path) -> None
     struct.pack_into("<I", data, directory + 24, 10)
     path.write_bytes(data)
     with pytest.raises(DataError, match="damaged"):
-        inspect_log(path)
+        inspect_log(path, library=library)
 
 
 def test_every_column_of_promptfoo_is_a_run_on_the_same_cases() -> None:
@@ -298,6 +325,34 @@ def test_the_events_of_openai_evals_are_gathered_by_sample(tmp_path: Path) -> No
     }
 
 
+@pytest.mark.parametrize(
+    ("file", "answers", "means", "tokens"),
+    [
+        ("sums", ["4", "8", "12"], {"accuracy": 2 / 3}, (12, 3)),
+        ("within", ["4", "8", "12"], {"accuracy": 2 / 3}, (12, 3)),
+        ("facts", ["Paris, of course.", "12"], {"score": 0.5}, (7, 4)),
+    ],
+)
+def test_a_log_of_openai_evals_has_the_means_of_its_report(
+    file: str, answers: list[str], means: dict[str, float], tokens: tuple[int, int]
+) -> None:
+    given = openai_evals(GOLDEN / "openai-evals" / f"{file}.jsonl")
+    found = [sample.outputs[0] for _, sample in sorted(samples(given).items())]
+    results = [each for each in found if not isinstance(each, str)]
+    assert [each.final_output for each in results] == answers
+    usage = [each.token_usage or {} for each in results]
+    assert tuple(sum(each[kind] for each in usage) for kind in ("prompt_tokens", "completion_tokens")) == tokens
+    recorded = take(given)
+    assert recorded.means == pytest.approx(means, abs=1e-12)
+    assert (recorded.agreed, recorded.disagreements) == (1, [])
+
+
+def test_the_grader_of_a_log_of_openai_evals_is_a_judge_with_its_words() -> None:
+    evaluation = samples(openai_evals(GOLDEN / "openai-evals" / "facts.jsonl"))["facts.dev.1"].evaluations["score"]
+    assert "[Submission]: 12\n" in evaluation.rendered_prompts[0].content
+    assert (evaluation.judge_responses[0].raw_response, evaluation.scores[0].value) == ("It does not.\n\nN", 0.0)
+
+
 def test_a_model_graded_eval_has_the_words_of_its_grader(tmp_path: Path) -> None:
     path = recording(
         tmp_path / "run.jsonl",
@@ -314,7 +369,11 @@ def test_a_model_graded_eval_has_the_words_of_its_grader(tmp_path: Path) -> None
     assert (evaluation.rendered_prompts[0].content, evaluation.judge_responses[0].raw_response) == ("Right?", "Yes")
 
 
-@pytest.mark.parametrize("reader", [inspect_log, promptfoo, openai_evals])
+def by_library(path: Path) -> Log:
+    return inspect_log(path, library=True)
+
+
+@pytest.mark.parametrize("reader", [inspect_log, by_library, promptfoo, openai_evals])
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff\xfe", b"PK\x03\x04", b"[" * 100_000])
 def test_a_file_of_something_else_is_refused_by_its_name(
     tmp_path: Path, reader: Callable[[Path], Any], content: bytes

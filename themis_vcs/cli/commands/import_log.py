@@ -161,17 +161,27 @@ def _jsonl(session: Session, /, file: Path, pairs: tuple[str, ...], model: str, 
     examples=[("A log, with scores and judgments", "themis import inspect logs/task.eval")],
 )
 @click.argument("files", metavar="FILE...", type=PATH, nargs=-1, required=True)
+@click.option(
+    "--reader",
+    type=click.Choice(["auto", "inspect-ai", "own"]),
+    default="auto",
+    show_default=True,
+    help="Read with Inspect's own library, or without it. Auto takes the library where it is installed.",
+)
 @_shared
 @click.pass_obj
-def _inspect(session: Session, /, files: tuple[Path, ...], **options: Any) -> int:
+def _inspect(session: Session, /, files: tuple[Path, ...], reader: str, **options: Any) -> int:
     """Make a run of every FILE, an .eval archive or a .json log.
 
     Epochs are samples of a case. Scores are numbers as Inspect counts them (C is 1, P one half, I and N 0); over
     several epochs, those of the reducer. A scorer that asked a model is in the judge stage, with prompt and answer.
     """
+    from themis_vcs.handoff.foreign.inspect_files import has_library
     from themis_vcs.handoff.foreign.inspect_log import inspect_log
 
-    return bring_in(session, [inspect_log(file, dataset=options["dataset"]) for file in files], options)
+    library = has_library() if reader == "auto" else reader == "inspect-ai"
+    logs = [inspect_log(file, dataset=options["dataset"], library=library) for file in files]
+    return bring_in(session, logs, options)
 
 
 @click.command(

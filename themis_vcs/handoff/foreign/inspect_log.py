@@ -7,7 +7,6 @@ After `inspect_ai/log/_log.py` and `_recorders/eval.py` of inspect-ai 0.3.285; v
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,34 +23,26 @@ from themis_vcs.evaluation.judging import (
     RenderedJudgePrompt,
 )
 from themis_vcs.evaluation.results import GenerationResult, Message, Score
-from themis_vcs.handoff.foreign.archive import Archive
-from themis_vcs.handoff.foreign.inspect_format import (
-    NEWEST,
-    ChatMessage,
-    Header,
-    Reduction,
-    Results,
-    SampleLog,
-    SampleScore,
-    Whole,
-    parsed,
-)
+from themis_vcs.handoff.foreign.inspect_files import Reader, reader_of
+from themis_vcs.handoff.foreign.inspect_format import NEWEST, ChatMessage, Reduction, Results, SampleLog, SampleScore
 from themis_vcs.handoff.foreign.log import Log, Sample, Scored
-from themis_vcs.handoff.foreign.source import MAX_DOCUMENT, log_files
+from themis_vcs.handoff.foreign.source import log_files
 
-_MEMBER = re.compile(r"samples/(.+)_epoch_(\d+)\.json", re.DOTALL)
 _ATTACHED = "attachment://"
 _WORDS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0, "yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 
 
-def inspect_log(path: Path, *, dataset: str | None = None) -> Log:
-    """The log in a file. DataError for what is no log of Inspect, FormatError for one of a newer version."""
-    reader = _Single(path) if path.suffix == ".json" else _Archived(path)
+def inspect_log(path: Path, *, dataset: str | None = None, library: bool = False) -> Log:
+    """The log in a file, read by Inspect's own library if `library`; both give the same of a log that both know.
+
+    DataError for what is no log of Inspect, FormatError for one of a newer version, which only the library reads.
+    """
+    reader = reader_of(path, library=library)
     header, task = reader.header, reader.header.eval
-    if header.version > NEWEST:
+    if header.version > NEWEST and not library:
         raise FormatError(
             f"{path}: version: {header.version}; logs of Inspect are known up to version {NEWEST}",
-            hint="a newer Inspect wrote it; upgrade themis",
+            hint="a newer Inspect wrote it; install inspect-ai beside themis to read it with that, or upgrade themis",
         )
     epochs = task.config.epochs or 1
     if not 1 <= epochs <= 10_000:
@@ -79,63 +70,6 @@ def inspect_log(path: Path, *, dataset: str | None = None) -> Log:
         summary=views.summary(header.results),
         notes=notes,
     )
-
-
-class _Archived:
-    """A `.eval` file: a ZIP with a member for every sample and epoch."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with Archive(path) as archive:
-            names = set(archive.names)
-            found = next((each for each in ("header.json", "_journal/start.json") if each in names), None)
-            if found is None:
-                raise DataError(f"{path}: no header.json and no _journal/start.json: not a log of Inspect")
-            self.header = parsed(f"{path}: {found}", archive.read(found), Header)
-            reductions = archive.read("reductions.json") if "reductions.json" in names else b"[]"
-            self.reductions = parsed(f"{path}: reductions.json", reductions, list[Reduction])
-
-    def samples(self) -> Iterator[list[tuple[str, SampleLog]]]:
-        """The epochs of every sample, in the order in which the first ones stand."""
-        with Archive(self.path) as archive:
-            members: dict[str, list[str]] = {}
-            for name in archive.names:
-                if match := _MEMBER.fullmatch(name):
-                    members.setdefault(match[1], []).append(name)
-            for names in members.values():
-                places = [f"{self.path}: {name!r:.200}" for name in names]
-                yield [
-                    (place, parsed(place, archive.read(name), SampleLog))
-                    for place, name in zip(places, names, strict=True)
-                ]
-
-
-class _Single:
-    """A `.json` file: all in one value."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            with path.open("rb") as file:
-                text = file.read(MAX_DOCUMENT + 1)
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-        if len(text) > MAX_DOCUMENT:
-            raise DataError(
-                f"{path}: over {MAX_DOCUMENT:,} bytes, and all of it is one JSON value",
-                hint="`inspect log convert --to eval` makes an archive of it, which may be of any size",
-            )
-        whole = parsed(str(path), text, Whole)
-        self.header: Header = whole
-        self.reductions = whole.reductions or []
-        self._samples = whole.samples or []
-
-    def samples(self) -> Iterator[list[tuple[str, SampleLog]]]:
-        """The epochs of every sample, in the order in which the first ones stand."""
-        groups: dict[int | str, list[tuple[str, SampleLog]]] = {}
-        for number, sample in enumerate(self._samples):
-            groups.setdefault(sample.id, []).append((f"{self.path}: samples[{number}]", sample))
-        yield from groups.values()
 
 
 class _Views:
@@ -175,7 +109,7 @@ class _Views:
         return found
 
 
-def _samples(reader: _Archived | _Single, dataset: str, epochs: int, views: _Views) -> Iterator[Sample]:
+def _samples(reader: Reader, dataset: str, epochs: int, views: _Views) -> Iterator[Sample]:
     for group in reader.samples():
         group.sort(key=lambda each: each[1].epoch)
         place, first = group[0]

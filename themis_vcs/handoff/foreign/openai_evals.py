@@ -138,6 +138,7 @@ def _answer(sampling: Fields | None, error: str | None) -> GenerationResult | st
         said = said[0]
     prompt = sampling.get("prompt")
     turns = prompt if type(prompt) is list else []
+    usage = {name: value for name, value in sampling.within("usage").data.items() if type(value) is int}
     return GenerationResult(
         said,
         conversation=[
@@ -145,6 +146,7 @@ def _answer(sampling: Fields | None, error: str | None) -> GenerationResult | st
             for each in turns
             if isinstance(each, dict) and type(each.get("role")) is str
         ],
+        token_usage=usage or None,
     )
 
 

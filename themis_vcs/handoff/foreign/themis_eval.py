@@ -5,6 +5,8 @@ After `themis/core/{results,snapshot,models,workflows,bundles}.py` of its versio
 
 from __future__ import annotations
 
+import hashlib
+import json
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -174,11 +176,21 @@ def _execution(record: Fields) -> EvaluationExecution:
 
 def _converted(record: Fields, name: str, said: dict[str, Any], kind: type[T]) -> T:
     try:
-        return msgspec.convert(_known(said, kind), kind)
+        found = msgspec.convert(_known(said, kind), kind)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at ")
         where = f"{name}.{path.strip('`').removeprefix('$.')}" if path else name
         raise DataError(f"{record.place}: {where}: {reason}") from None
+    field = f"{name}_blob_ref"
+    stated = record.text(field, "")
+    if stated and stated != _blob_ref(record.within(name).data):
+        raise DataError(f"{record.place}: {field}: it is not the hash of {name}", hint="the record was changed")
+    return found
+
+
+def _blob_ref(payload: dict[str, Any]) -> str:
+    """The hash that a record has beside its payload, as `_blob_ref` there makes it."""
+    return f"sha256:{hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()}"
 
 
 def _known(said: Any, kind: Any) -> Any:
