@@ -38,7 +38,8 @@ def test_the_json_document_is_the_same_by_either_name(finished: Project) -> None
 
 
 def test_a_row_has_what_the_model_wrote(finished: Project) -> None:
-    rows = finished("report", "main", "--format", "jsonl", "--where", "case = hostile and metric = exact_match").rows
+    where = "case = hostile and metric = exact_match"
+    rows = finished("report", "main", "--columns", "+output", "--format", "jsonl", "--where", where).rows
     assert [row["output"] for row in rows] == [HOSTILE]
 
 

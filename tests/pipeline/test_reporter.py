@@ -72,7 +72,10 @@ def test_a_row_for_every_case_and_metric(store: RunStore) -> None:
 
 
 def test_what_a_row_says(store: RunStore) -> None:
-    rows = {(row["dataset"], row["case"], row["metric"]): row for row in document(store)["rows"]}
+    rows = {
+        (row["dataset"], row["case"], row["metric"]): row
+        for row in document(store, columns="+parsed,latency_ms,tokens")["rows"]
+    }
     right = rows["sums", "c0", "test/equal"]
     assert (right["outcome"], right["value"], right["candidate"], right["parsed"]) == ("correct", 1.0, "c0/0", "v0")
     assert (right["latency_ms"], right["tokens"]) == (100.0, {"output": 5})
@@ -141,6 +144,12 @@ def test_a_report_loses_nothing_by_what_else_comes_into_the_store(store: RunStor
     assert Reporter(store).export("main", form) == before
 
 
+def test_columns_behind_a_plus_are_added_to_the_usual_ones(store: RunStore) -> None:
+    usual, more = (list(document(store, columns=columns)["rows"][0]) for columns in (None, "+output,metadata.topic"))
+    assert usual[-1] == "candidate"
+    assert more == [*usual, "output", "metadata.topic"]
+
+
 def test_rows_and_columns_that_are_asked_for(store: RunStore) -> None:
     options = {"columns": "case,value", "where": "dataset = sums and outcome != correct", "sort": "case:desc"}
     rows = [json.loads(line) for line in Reporter(store).export_jsonl("main", **options).splitlines()]
@@ -157,11 +166,11 @@ def test_what_cannot_be_asked_for_is_named(store: RunStore, asked: dict[str, str
 
 
 def test_csv_reads_back_and_no_cell_is_a_formula(store: RunStore) -> None:
-    rows = list(csv.DictReader(io.StringIO(Reporter(store).export_csv("main"), newline="")))
+    rows = list(csv.DictReader(io.StringIO(Reporter(store).export_csv("main", columns="+output"), newline="")))
     (hostile,) = [row for row in rows if (row["dataset"], row["case"], row["metric"]) == ("sums", "c2", "test/equal")]
     assert hostile["output"] == f"'={HOSTILE}= v4"
     assert len(rows) == 14
-    raw = csv.DictReader(io.StringIO(Reporter(store).export_csv("main", raw=True), newline=""))
+    raw = csv.DictReader(io.StringIO(Reporter(store).export_csv("main", raw=True, columns="+output"), newline=""))
     assert f"={HOSTILE}= v4" in {row["output"] for row in raw}
 
 

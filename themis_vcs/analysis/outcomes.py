@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -18,7 +18,7 @@ from themis_vcs.analysis.reading import Reader
 from themis_vcs.analysis.scores import Failure, ScoreNotes, case_score
 from themis_vcs.evaluation.judging import EvaluationExecution
 from themis_vcs.evaluation.results import Score, ScoreError
-from themis_vcs.model.objects import Step, Track, load
+from themis_vcs.model.objects import Stage, Step, Track, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.model.tree import EMPTY, case_of, split_key
 
@@ -56,10 +56,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wanted(NamedTuple):
-    """What rows hold beside their score: its details, the answer, what was measured, the metadata of the case."""
+    """What rows hold beside their score: its details, the answer and its id, what was parsed of it, what was measured,
+    the metadata of the case.
+    """
 
     details: bool = False
     answer: bool = False
+    parsed: bool = False
     measured: bool = False
     metadata: bool = False
 
@@ -75,22 +78,28 @@ class _Entries(Generic[T]):
 
     def __init__(self, entries: Iterator[tuple[str, T]]) -> None:
         self._entries = entries
-        self._next = next(entries, None)
+        self._ahead: list[tuple[str, T]] = []
         self._waiting: dict[str, list[tuple[str, T]]] = {}
 
-    def advance(self, beyond: str) -> None:
-        """Read ahead to the key `beyond`."""
-        entry = self._next
-        while entry is not None and entry[0] < beyond:
-            self._waiting.setdefault(case_of(entry[0]), []).append(entry)
-            entry = next(self._entries, None)
-        self._next = entry
+    def take(self, cases: list[str]) -> list[list[T]]:
+        """What is there of each of the next cases, by its index."""
+        ahead = [*self._ahead, *islice(self._entries, max(0, len(cases) - len(self._ahead)))]
+        if not self._waiting and [key for key, _ in ahead[: len(cases)]] == cases:  # one each, as most often
+            self._ahead = ahead[len(cases) :]
+            return [[each] for _, each in ahead[: len(cases)]]
+        self._read(ahead, max(f"{case}0" for case in cases))  # "0" follows "/"
+        return [self._of(case) for case in cases]
 
-    def take(self, case: str) -> list[T]:
-        """What is there of a case, by its index, as far as it was read."""
-        found = self._waiting.pop(case, None)
-        if found is None:
-            return []
+    def _read(self, ahead: list[tuple[str, T]], beyond: str) -> None:
+        self._ahead, known = [], iter(ahead)
+        for entry in chain(known, self._entries):
+            if entry[0] >= beyond:
+                self._ahead = [entry, *known]
+                return
+            self._waiting.setdefault(case_of(entry[0]), []).append(entry)
+
+    def _of(self, case: str) -> list[T]:
+        found = self._waiting.pop(case, [])
         return [each for _, each in (found if len(found) < 2 else sorted(found, key=lambda entry: _index(entry[0])))]
 
 
@@ -120,15 +129,16 @@ class _Reading:
         self._values = _Entries(
             (key, (oid, score)) for (key, oid), score in zip(reader.scan(track.values), known, strict=True)
         )
-        self._failures = _Entries(reader.scan(track.failures))
-        self._steps = _Entries(reader.scan(track.steps if measured else EMPTY[0]))
+        self._failures = None if track.failures == EMPTY[0] else _Entries(reader.scan(track.failures))
+        self._steps = _Entries(reader.scan(track.steps)) if measured else None
 
-    def advance(self, beyond: str) -> None:
-        for entries in (self._values, self._failures, self._steps):
-            entries.advance(beyond)
-
-    def take(self, case: str) -> _Held:
-        return _Held(self.stage, self._values.take(case), self._failures.take(case), self._steps.take(case))
+    def take(self, cases: list[str]) -> list[_Held]:
+        """What it has of each of the next cases."""
+        nothing: list[list[Oid]] = [[]] * len(cases)
+        values = self._values.take(cases)
+        failures = self._failures.take(cases) if self._failures else nothing
+        steps = self._steps.take(cases) if self._steps else nothing
+        return [_Held(self.stage, *held) for held in zip(values, failures, steps, strict=True)]
 
 
 class _Taken(NamedTuple):
@@ -160,12 +170,13 @@ def outcomes(
     A score that the store has noted is not read again, unless its details are wanted.
     """
     held, notes = stages_of(reader.repository, found.run), ScoreNotes(reader, found.run.name)
+    needed = _needed(reader, found, held, wanted)
     before = [
         _Reading(reader, stage, track, measured=wanted.measured and stage == "generate")
         for stage in _BEFORE
         if stage in held
         for track in held[stage].tracks
-        if wanted.answer or wanted.measured or track.failures != EMPTY[0]
+        if stage in needed or track.failures != EMPTY[0]
     ]
     tracks = {track.id: (stage, track) for stage in SCORING if stage in held for track in held[stage].tracks}
     metrics = {
@@ -174,19 +185,30 @@ def outcomes(
     }
     cases = reader.scan(found.snapshot.identity.cases)
     while chunk := list(islice(cases, _CHUNK)):
-        beyond = max(f"{key}0" for key, _ in chunk)  # "0" follows "/"
-        for each in (*before, *filter(None, metrics.values())):
-            each.advance(beyond)
+        keys = [key for key, _ in chunk]
+        upstream = [each.take(keys) for each in before]
+        scored = {name: each.take(keys) for name, each in metrics.items() if each}
         taken = [
             _Taken(
                 key,
                 case,
-                [each.take(key) for each in before],
-                {name: each.take(key) if each else None for name, each in metrics.items()},
+                [held[at] for held in upstream],
+                {name: scored[name][at] if name in scored else None for name in metrics},
             )
-            for key, case in chunk
+            for at, (key, case) in enumerate(chunk)
         ]
         yield from _rows(reader, taken, wanted, binary)
+
+
+def _needed(reader: Reader, found: Located, held: Mapping[str, Stage], wanted: Wanted) -> set[str]:
+    """The stages before the scores that are read though nothing failed there."""
+    reduced = sum(reader.size(track.values) for track in held["reduce"].tracks) if "reduce" in held else 0
+    asked = {
+        "generate": wanted.measured or (wanted.answer and reduced < reader.size(found.snapshot.identity.cases)),
+        "reduce": wanted.answer,
+        "parse": wanted.parsed,
+    }
+    return {stage for stage, needed in asked.items() if needed}
 
 
 def _rows(reader: Reader, taken: list[_Taken], wanted: Wanted, binary: Collection[str]) -> Iterator[Row]:
@@ -197,8 +219,11 @@ def _rows(reader: Reader, taken: list[_Taken], wanted: Wanted, binary: Collectio
         shared: dict[str, Any] = {"dataset": dataset, "case": case}
         if wanted.metadata:
             shared["metadata"] = values[each.case].metadata
-        if wanted.answer:
-            shared |= _answer(each.before, values)
+        if wanted.answer and (answer := _answer(each.before)) is not None:
+            value = values[answer]
+            shared |= {"candidate": value.candidate_id or None, "output": essence_of(value)}
+        if wanted.parsed:
+            shared["parsed"] = next((essence_of(values[oid]) for oid in _first(each.before, "parse")), None)
         if wanted.measured:
             generated = (steps[oid].observations for held in each.before for oid in held.steps)
             shared |= _measured(generated)
@@ -216,30 +241,29 @@ def _value_oids(taken: list[_Taken], wanted: Wanted) -> Iterator[Oid]:
             yield from (oid for oid, score in held.values if wanted.details or math.isnan(score)) if held else ()
         if wanted.metadata:
             yield each.case
-        if wanted.answer:
-            for held in each.before:
-                yield from (oid for oid, _ in held.values[:1])
+        if wanted.answer and (answer := _answer(each.before)) is not None:
+            yield answer
+        if wanted.parsed:
+            yield from _first(each.before, "parse")
 
 
 def _steps(reader: Reader, taken: list[_Taken]) -> dict[Oid, Step]:
     oids: dict[Oid, None] = {}
     for each in taken:
         for held in (*each.before, *each.metrics.values()):
-            if held is not None:
+            if held is not None and (held.failures or held.steps):
                 oids.update(dict.fromkeys((*held.failures, *held.steps)))
     return {oid: load(payload, Step) for oid, payload in reader.repository.read_many(oids)}
 
 
-def _answer(before: list[_Held], values: Mapping[Oid, Any]) -> dict[str, Any]:
-    """The candidate that went on, else the first of those that were generated, and what was parsed of it."""
-    found: dict[str, Any] = {}
-    for held in before:
-        value = values[held.values[0][0]] if held.values else None
-        if value is not None and held.stage == "parse":
-            found["parsed"] = essence_of(value)
-        elif value is not None:
-            found["candidate"], found["output"] = value.candidate_id or None, essence_of(value)
-    return found
+def _answer(before: list[_Held]) -> Oid | None:
+    """The candidate that went on, else the first of those that were generated."""
+    return next((oid for stage in ("reduce", "generate") for oid in _first(before, stage)), None)
+
+
+def _first(before: list[_Held], stage: str) -> list[Oid]:
+    """The first value that a stage has of the case, if it has one."""
+    return [held.values[0][0] for held in before if held.stage == stage and held.values]
 
 
 def _measured(observations: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -278,6 +302,10 @@ def _scored(
 ) -> dict[str, Any]:
     if held is None or not (held.values or held.failures):
         return {"outcome": NOT_REACHED}
+    if len(held.values) == 1 and not math.isnan(held.values[0][1]):
+        oid, value = held.values[0]
+        said = {"details": _own_details(values[oid])} if details else {}
+        return {"outcome": _outcome(value, binary=binary), "value": value, **said}
     scores = [case_score(values[oid]) if math.isnan(score) else score for oid, score in held.values]
     known = [score for score in scores if not isinstance(score, Failure) and not math.isnan(score)]
     if held.failures and not known:
@@ -285,10 +313,13 @@ def _scored(
     said = {"details": _details([values[oid] for oid, _ in held.values], scores)} if details else {}
     if known:
         value = math.fsum(known) / len(known)
-        outcome = SCORED if not binary else CORRECT if value == 1.0 else INCORRECT
-        return {"outcome": outcome, "value": value, **said}
+        return {"outcome": _outcome(value, binary=binary), "value": value, **said}
     failure = next((score for score in scores if isinstance(score, Failure)), Failure("data_problem", "not a number"))
     return {"outcome": ERROR, "stage": held.stage, "category": failure.category, "message": failure.reason, **said}
+
+
+def _outcome(value: float, *, binary: bool) -> str:
+    return SCORED if not binary else CORRECT if value == 1.0 else INCORRECT
 
 
 def _details(found: list[Any], scores: list[float | Failure]) -> dict[str, Any] | None:

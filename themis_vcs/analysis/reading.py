@@ -13,13 +13,23 @@ import msgspec
 from themis_vcs.evaluation.values import VALUE_TYPES, restore
 from themis_vcs.model import tree
 from themis_vcs.model.codec import envelope
-from themis_vcs.model.objects import TreeNode, Value, load
+from themis_vcs.model.objects import Step, TreeNode, Value, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.repository import Repository
 
 _NODES = 512
 _VALUES = 2_048
 _ENVELOPE = envelope("value")
+_STEP = envelope("step")
+
+
+class _Observed(msgspec.Struct):
+    """The one field of a step that is read of many."""
+
+    observations: dict[str, Any] = {}
+
+
+_OBSERVED = msgspec.msgpack.Decoder(_Observed)
 
 
 @cache
@@ -62,6 +72,10 @@ class Reader:
         """Domain values with their oids, each once, in no certain order: one pass over the store. None is kept."""
         return ((oid, _domain(payload)) for oid, payload in self._payloads(dict.fromkeys(oids)))
 
+    def observations(self, steps: Iterable[Oid]) -> Iterator[dict[str, Any]]:
+        """What was observed by steps, in no certain order."""
+        return (_observed(payload) for _, payload in self._payloads(steps))
+
     def diff(self, old: Oid, new: Oid) -> list[tree.Change]:
         """What differs between two trees."""
         return tree.diff(old, new, self.node)
@@ -94,6 +108,15 @@ def _domain(payload: bytes) -> Any:
             pass
     stored = load(payload, Value)
     return restore(stored.type, stored.data) if stored.type in VALUE_TYPES else stored.data
+
+
+def _observed(payload: bytes) -> dict[str, Any]:
+    if payload.startswith(_STEP):
+        try:
+            return _OBSERVED.decode(payload[len(_STEP) :]).observations
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            pass
+    return load(payload, Step).observations
 
 
 def _remember(cache: dict[Oid, Any], oid: Oid, value: Any, limit: int) -> None:

@@ -25,7 +25,7 @@ from themis_vcs.analysis.reading import Reader
 from themis_vcs.analysis.selection import at_path, checked, text
 from themis_vcs.errors import UsageError
 from themis_vcs.model.derivation import STAGES
-from themis_vcs.model.objects import Step, Track, load
+from themis_vcs.model.objects import Track
 from themis_vcs.store.settings import Failed
 from themis_vcs.transfer.history import origin_of
 
@@ -131,11 +131,13 @@ class _Tally:
         )
 
 
-def report(reader: Reader, found: Located, *, by: Sequence[str] = (), failed: Failed | None = None) -> Report:
+def report(
+    reader: Reader, found: Located, *, by: Sequence[str] = (), failed: Failed | None = None, costs: bool = True
+) -> Report:
     """Compute the head of the report of a run. `by` has "dataset" and paths such as "metadata.subject".
 
     With `failed` "zero", a case that failed counts as 0; one that was not reached is left out in any case. Without it
-    the setting `analysis.failed` of the store decides.
+    the setting `analysis.failed` of the store decides. Without `costs` no step is read for them.
     UsageError for a slice by something else, or into more than a thousand.
     """
     failed = failed_cases(reader.repository, failed)
@@ -174,7 +176,7 @@ def report(reader: Reader, found: Located, *, by: Sequence[str] = (), failed: Fa
             )
         ],
         errors=[ErrorCount(*key, count) for key, count in sorted(errors.items(), key=lambda item: (-item[1], item[0]))],
-        costs=list(_costs(reader, found)),
+        costs=list(_costs(reader, found)) if costs else [],
         configuration=configuration(found.snapshot.identity),
         surroundings=surroundings(found.snapshot),
         origin=origin_of(reader.repository, found.oid),
@@ -239,8 +241,7 @@ def _observations(reader: Reader, track: Track) -> Iterator[dict[str, Any]]:
     """What was observed of each call: of a judgment, of each response of a judge."""
     entries = (oid for _, oid in reader.scan(track.steps))
     while chunk := list(islice(entries, _CHUNK)):
-        for _, payload in reader.repository.read_many(chunk):
-            found = load(payload, Step).observations
+        for found in reader.observations(chunk):
             responses = found.get("judge_responses")
             if isinstance(responses, list):
                 yield from (each for each in responses if isinstance(each, dict))

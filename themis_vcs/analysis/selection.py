@@ -12,6 +12,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any, Final
 
@@ -21,9 +22,20 @@ from themis_vcs.analysis.outcomes import Row, Wanted
 from themis_vcs.errors import UsageError
 
 COLUMNS: Final = tuple(Row.__struct_fields__)
-DEFAULT: Final = tuple(name for name in COLUMNS if name != "metadata")
+DEFAULT: Final = (
+    "dataset",
+    "case",
+    "metric",
+    "outcome",
+    "value",
+    "stage",
+    "category",
+    "message",
+    "details",
+    "candidate",
+)
 _MAPS: Final = ("details", "tokens", "metadata", "output", "parsed")
-_ANSWER: Final = frozenset({"candidate", "output", "parsed"})
+_ANSWER: Final = frozenset({"candidate", "output"})
 _MEASURED: Final = frozenset({"latency_ms", "tokens"})
 _LONGEST: Final = 10_000
 
@@ -71,16 +83,32 @@ class Selection:
     sort: tuple[str, bool] | None = None
     limit: int | None = None
 
+    @cached_property
+    def _getters(self) -> list[Callable[[Row], Any]]:
+        return [getter(column) for column in self.columns]
+
+    def cells(self, row: Row) -> list[Any]:
+        """What a row has in the columns."""
+        return [get(row) for get in self._getters]
+
     @property
     def wanted(self) -> Wanted:
         """What has to be read for it."""
         sort = [self.sort[0]] if self.sort else []
         roots = {name.partition(".")[0] for name in (*self.columns, *(each.column for each in self.where), *sort)}
-        return Wanted("details" in roots, bool(roots & _ANSWER), bool(roots & _MEASURED), "metadata" in roots)
+        return Wanted(
+            details="details" in roots,
+            answer=bool(roots & _ANSWER),
+            parsed="parsed" in roots,
+            measured=bool(roots & _MEASURED),
+            metadata="metadata" in roots,
+        )
 
     def of(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows that are shown. They are held in memory only to be sorted."""
-        found: Iterator[Row] = (row for row in rows if all(each.holds(row) for each in self.where))
+        found = iter(rows)
+        if self.where:
+            found = (row for row in found if all(each.holds(row) for each in self.where))
         if self.sort is not None:
             column, descending = self.sort
             known, unknown = list[Row](), list[Row]()
@@ -94,7 +122,7 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A selection as a person writes it."""
+    """A selection as a person writes it. Columns behind a + are shown behind the usual ones."""
 
     columns: str | None = None
     where: str | None = None
@@ -103,7 +131,9 @@ class Asked:
 
     def selection(self, default: Sequence[str] = DEFAULT) -> Selection:
         """What it means, with the columns `default` if none are named. UsageError names what is wrong with the text."""
-        columns = [name.strip() for name in self.columns.split(",")] if self.columns is not None else default
+        said = self.columns or ""
+        named = [name.strip() for name in said.removeprefix("+").split(",")] if self.columns is not None else []
+        columns = [*default, *named] if self.columns is None or said.startswith("+") else named
         sort = None
         if self.sort is not None:
             name, _, order = self.sort.partition(":")
@@ -151,9 +181,14 @@ def checked(column: str) -> str:
 
 def cell(row: Row, column: str) -> Any:
     """What a row has in a column; None where it has nothing there."""
+    return getter(column)(row)
+
+
+def getter(column: str) -> Callable[[Row], Any]:
+    """`cell` for one column and many rows."""
     root, dot, path = column.partition(".")
-    value = getattr(row, root)
-    return at_path(value, path) if dot else value
+    whole = operator.attrgetter(root)
+    return (lambda row: at_path(whole(row), path)) if dot else whole
 
 
 def at_path(value: Any, path: str) -> Any:

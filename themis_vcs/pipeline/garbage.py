@@ -1,4 +1,4 @@
-"""Looking for garbage less often while a run makes many objects that stay and few that form cycles."""
+"""Looking for garbage less often while many objects are made and few of them form cycles."""
 
 from __future__ import annotations
 

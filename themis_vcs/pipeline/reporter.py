@@ -13,7 +13,7 @@ from themis_vcs.analysis.reading import Reader
 from themis_vcs.analysis.report import report
 from themis_vcs.analysis.reporting.table import arrow_table
 from themis_vcs.analysis.reporting.write import write
-from themis_vcs.analysis.selection import Asked, Selection, cell
+from themis_vcs.analysis.selection import Asked, Selection
 from themis_vcs.errors import StorageError, UsageError
 from themis_vcs.pipeline.config import StorageConfig
 from themis_vcs.pipeline.stores import opened
@@ -72,15 +72,14 @@ class Reporter:
             raise UsageError(f"this needs pandas: {error}", hint="pip install pandas") from error
         selection = Asked(**options).selection()
         with opened(self._store, StorageConfig()) as repository:
-            rows = [
-                [cell(row, name) for name in selection.columns] for row in self._rows(repository, run_id, selection)
-            ]
+            rows = list(map(selection.cells, self._rows(repository, run_id, selection)))
         return pandas.DataFrame(rows, columns=list(selection.columns))
 
     @staticmethod
     def _rows(repository: Repository, run_id: str, selection: Selection) -> Iterator[Row]:
         reader, found = Reader(repository), locate(repository, run_id)
-        return selection.of(outcomes(reader, found, selection.wanted, report(reader, found).binary))
+        head = report(reader, found, costs=False)
+        return selection.of(outcomes(reader, found, selection.wanted, head.binary))
 
     def export_json(self, run_id: str, path: str | Path | None = None, **options: Any) -> str:
         """Return the document `themis.report/1`."""

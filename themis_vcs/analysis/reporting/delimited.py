@@ -8,11 +8,11 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from themis_vcs.analysis.outcomes import Row
 from themis_vcs.analysis.report import Report
-from themis_vcs.analysis.selection import Selection, cell, text
+from themis_vcs.analysis.selection import Selection, text
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 _FORMULA: Final = frozenset("=+-@")
@@ -31,7 +31,8 @@ def tab_separated(head: Report, selection: Selection, rows: Iterable[Row], *, ra
 
 
 def _delimited(selection: Selection, rows: Iterable[Row], delimiter: str, raw: bool) -> Iterator[str]:
-    written = (_cells(selection, row, raw) for row in rows)
+    said = text if raw else _guarded_text
+    written = (list(map(said, selection.cells(row))) for row in rows)
     chunk: list[list[str]] = [list(selection.columns)]
     while chunk:
         lines = io.StringIO(newline="")
@@ -40,9 +41,10 @@ def _delimited(selection: Selection, rows: Iterable[Row], delimiter: str, raw: b
         chunk = list(islice(written, _CHUNK))
 
 
-def _cells(selection: Selection, row: Row, raw: bool) -> list[str]:
-    said = (text(cell(row, column)) for column in selection.columns)
-    return list(said) if raw else list(map(guarded, said))
+def _guarded_text(value: Any) -> str:
+    if value is None:
+        return ""
+    return repr(value) if type(value) is float else guarded(text(value))
 
 
 def guarded(said: str) -> str:

@@ -10,9 +10,10 @@ import msgspec
 
 from themis_vcs.analysis.outcomes import Row
 from themis_vcs.analysis.report import Report
-from themis_vcs.analysis.selection import Selection, cell
+from themis_vcs.analysis.selection import Selection
 
 _CHUNK: Final = 500
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 def one_document(head: Report, selection: Selection, rows: Iterable[Row]) -> Iterator[str]:
@@ -20,23 +21,20 @@ def one_document(head: Report, selection: Selection, rows: Iterable[Row]) -> Ite
     opening = msgspec.json.format(msgspec.json.encode(head), indent=2).decode().removesuffix("\n}")
     yield f'{opening},\n  "rows": ['
     between = "\n    "
-    for row in rows:
-        yield between + _line(selection, row)
+    for lines in json_lines(head, selection, rows):
+        # A line break is never part of what JSON spells.
+        yield between + lines.removesuffix("\n").replace("\n", ",\n    ")
         between = ",\n    "
     yield "\n  ]\n}\n"
 
 
 def json_lines(head: Report, selection: Selection, rows: Iterable[Row]) -> Iterator[str]:
     """Write an object per row."""
-    lines = (_line(selection, row) + "\n" for row in rows)
-    while chunk := "".join(islice(lines, _CHUNK)):
-        yield chunk
+    rows = iter(rows)
+    while chunk := [record(selection, row) for row in islice(rows, _CHUNK)]:
+        yield _ENCODER.encode_lines(chunk).decode()
 
 
 def record(selection: Selection, row: Row) -> dict[str, Any]:
     """A row as a map with a member per column."""
-    return {column: cell(row, column) for column in selection.columns}
-
-
-def _line(selection: Selection, row: Row) -> str:
-    return msgspec.json.encode(record(selection, row)).decode()
+    return dict(zip(selection.columns, selection.cells(row), strict=True))

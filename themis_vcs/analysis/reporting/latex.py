@@ -17,7 +17,7 @@ from themis_vcs.analysis.reporting.wording import (
     facts,
     figure_cells,
 )
-from themis_vcs.analysis.selection import Selection, cell
+from themis_vcs.analysis.selection import Selection
 
 _SPELLED: Final = {
     "\\": r"\textbackslash{}",
@@ -64,7 +64,7 @@ def latex(head: Report, selection: Selection, rows: Iterable[Row]) -> Iterator[s
         yield from _table(ERRORS, error_cells(head))
     if head.costs:
         yield from _table(COSTS, map(cost_cells, head.costs))
-    yield from _table(selection.columns, ([clipped(cell(row, name)) for name in selection.columns] for row in rows))
+    yield from _table(selection.columns, (list(map(clipped, selection.cells(row))) for row in rows))
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from themis_vcs.analysis.reporting.wording import (
     facts,
     figure_cells,
 )
-from themis_vcs.analysis.selection import Selection, cell
+from themis_vcs.analysis.selection import Selection
 
 _MARKS: Final = str.maketrans(
     {each: f"\\{each}" for each in "\\`*_{}[]()#+-!|~"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
@@ -36,9 +36,7 @@ def markdown(head: Report, selection: Selection, rows: Iterable[Row]) -> Iterato
         yield from _table("Errors", ERRORS, error_cells(head))
     if head.costs:
         yield from _table("Cost", COSTS, map(cost_cells, head.costs))
-    yield from _table(
-        "Cases", selection.columns, ([clipped(cell(row, name)) for name in selection.columns] for row in rows)
-    )
+    yield from _table("Cases", selection.columns, (list(map(clipped, selection.cells(row))) for row in rows))
 
 
 def _table(heading: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -29,7 +29,7 @@ from themis_vcs.analysis.reporting.wording import (
     figure_cells,
     provenance,
 )
-from themis_vcs.analysis.selection import Selection, cell
+from themis_vcs.analysis.selection import Selection
 
 _JSON = str.maketrans(
     {each: f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"}
@@ -84,7 +84,7 @@ def _cases(selection: Selection, rows: Iterable[Row]) -> Iterator[str]:
     )
     between, rows = "\n", iter(rows)
     for row in rows if selection.limit is not None else islice(rows, MOST_ROWS):
-        yield between + _json([cell(row, name) for name in selection.columns])
+        yield between + _json(selection.cells(row))
         between = ",\n"
     yield "]}</script>\n"
     if next(rows, None) is not None:

@@ -45,6 +45,7 @@ SUFFIXES: Final = {
     ".parquet": "parquet",
     ".arrow": "arrow",
 }
+_ROWS_ALONE: Final = ("jsonl", "csv", "tsv")
 _FOR_PEOPLE: Final = ("markdown", "latex", "html")
 
 
@@ -75,7 +76,8 @@ def write(
 ) -> tuple[Report, Iterator[str]]:
     """Return the head of a run's report, and its text in a format of `WRITERS`. `raw` concerns CSV and TSV alone.
 
-    What is asked for is checked before anything is read. The rows are read while the text is taken.
+    What is asked for is checked before anything is read. The rows are read while the text is taken. The head has no
+    costs for a format that shows none.
     """
     writer = WRITERS.get(form)
     if writer is None:
@@ -83,6 +85,6 @@ def write(
     if raw and form in ("csv", "tsv"):
         writer = partial(comma_separated if form == "csv" else tab_separated, raw=True)
     selection = asked.selection(default_columns(form))
-    head = report(reader, found, by=by, failed=failed)
+    head = report(reader, found, by=by, failed=failed, costs=form not in _ROWS_ALONE)
     rows = selection.of(outcomes(reader, found, selection.wanted, head.binary))
     return head, writer(head, selection, rows)

@@ -48,7 +48,7 @@ _ROWS = 20
     type=click.Choice(["exclude", "zero"]),
     help="Whether cases that failed are left out of the means or count as 0. Default: the setting analysis.failed.",
 )
-@click.option("--columns", metavar="A,B,…", help="The columns of the rows.")
+@click.option("--columns", metavar="A,B,…", help="The columns of the rows; +A,B adds to the usual ones.")
 @click.option("--where", metavar="EXPR", help="Only these rows: COLUMN OP VALUE, joined by `and`.")
 @click.option("--sort", metavar="COLUMN[:desc]", help="Sort the rows; by default they are in the order of the cases.")
 @click.option(
@@ -88,17 +88,18 @@ def command(
     from themis_vcs.analysis.reporting.table import write_table
     from themis_vcs.analysis.reporting.write import form_of, write
     from themis_vcs.analysis.selection import DEFAULT, Asked
+    from themis_vcs.pipeline.garbage import collected_seldom
     from themis_vcs.pipeline.reporter import replace_file
 
     _check(path, form, force, as_json)
     form = form or ("json" if as_json else form_of(path) if path is not None else "table")
     asked = Asked(columns=columns, where=where, sort=sort, limit=None if form == "table" else limit)
     output = session.output
-    with session.reading() as repository:
+    with session.reading() as repository, collected_seldom():
         reader, found = Reader(repository), locate(repository, session.revision(repository, revision))
         if form == "table" or form in TABLES:
             selection = asked.selection(_COLUMNS if form == "table" else DEFAULT)
-            head = report(reader, found, by=by, failed=failed)
+            head = report(reader, found, by=by, failed=failed, costs=form == "table")
             rows = selection.of(outcomes(reader, found, selection.wanted, head.binary))
             if path is None:
                 _print_head(output, head)
@@ -173,9 +174,8 @@ def _print_table(
 def _print_rows(output: Output, selection: Selection, rows: Iterator[Row], limit: int, total: int | None) -> None:
     """Print the first rows, and how many more there are: the rest of `total`, or what is left if that is not known."""
     from themis_vcs.analysis.reporting.wording import clipped
-    from themis_vcs.analysis.selection import cell
 
-    shown: list[list[Part]] = [[clipped(cell(row, name)) for name in selection.columns] for row in islice(rows, limit)]
+    shown: list[list[Part]] = [list(map(clipped, selection.cells(row))) for row in islice(rows, limit)]
     more = sum(1 for _ in rows) if total is None else total - len(shown)
     if not shown:
         return
