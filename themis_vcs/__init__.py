@@ -10,7 +10,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from themis_vcs.analysis.comparison.compare import compare as compare
     from themis_vcs.analysis.comparison.document import Comparison as Comparison
     from themis_vcs.catalog.readers import read_dataset as read_dataset
     from themis_vcs.errors import ThemisError as ThemisError
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from themis_vcs.handoff.stages.bundle import import_parse_bundle as import_parse_bundle
     from themis_vcs.handoff.stages.bundle import import_reduction_bundle as import_reduction_bundle
     from themis_vcs.handoff.stages.bundle import import_score_bundle as import_score_bundle
+    from themis_vcs.pipeline.comparing import compare as compare
     from themis_vcs.pipeline.config import EvaluationConfig as EvaluationConfig
     from themis_vcs.pipeline.config import GenerationConfig as GenerationConfig
     from themis_vcs.pipeline.config import RuntimeConfig as RuntimeConfig
@@ -61,7 +61,6 @@ if TYPE_CHECKING:
     from themis_vcs.store.repository import Repository as Repository
 
 _HOMES = {
-    "analysis.comparison.compare": ("compare",),
     "analysis.comparison.document": ("Comparison",),
     "catalog.readers": ("read_dataset",),
     "errors": ("ThemisError",),
@@ -98,6 +97,7 @@ _HOMES = {
         "import_reduction_bundle",
         "import_score_bundle",
     ),
+    "pipeline.comparing": ("compare",),
     "pipeline.config": ("EvaluationConfig", "GenerationConfig", "RuntimeConfig", "StorageConfig"),
     "pipeline.configfile": ("load_experiment",),
     "pipeline.evaluate": ("evaluate",),

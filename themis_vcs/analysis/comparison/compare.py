@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -34,13 +34,6 @@ _PARTS = 200
 """More parts than this are no slices of a dataset: somebody named a field that is different in every case."""
 
 
-class Store(Protocol):
-    """Anything that has a repository, such as an `LmdbRunStore`."""
-
-    @property
-    def repository(self) -> Repository: ...
-
-
 @dataclass(frozen=True)
 class _Grouping:
     """What the cases of the base are grouped by: a label of their cluster and the name of their part, if asked for."""
@@ -51,7 +44,7 @@ class _Grouping:
 
 
 def compare(
-    store: Store | Repository,
+    repository: Repository,
     base: str,
     candidates: Sequence[str],
     *,
@@ -74,7 +67,6 @@ def compare(
 
     UsageError for what cannot be meant, NotFound for a revision that names no run.
     """
-    repository = store if isinstance(store, Repository) else store.repository
     rules = _rules(repository, failed, seed, power)
     if not candidates:
         raise UsageError("nothing to compare with", hint="name at least one candidate")
