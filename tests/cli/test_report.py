@@ -8,6 +8,7 @@ import json
 import pytest
 
 from tests.support.commandline import HOSTILE, Project
+from themis_vcs.cli.output import fitted
 
 
 def test_a_table_fits_a_terminal_and_shows_no_control_character(finished: Project) -> None:
@@ -80,3 +81,10 @@ def test_wrong_input(finished: Project, arguments: tuple[str, ...], status: int,
     outcome = finished("report", *arguments)
     assert (outcome.status, outcome.out) == (status, "")
     assert said in outcome.err
+
+
+def test_a_table_clips_only_what_is_too_wide() -> None:
+    rows = [["a" * 60, "b" * 20, "c"], ["d", "e", "f"]]
+    assert fitted(rows, 80) == [["a" * 54 + "…", "b" * 20, "c"], ["d", "e", "f"]]
+    assert fitted(rows, 20) == [["a" * 11 + "…", "b" * 11 + "…", "c"], ["d", "e", "f"]]
+    assert fitted(rows, 85) == rows

@@ -77,6 +77,15 @@ def clip(text: str, width: int) -> str:
     return kept + "…"
 
 
+def fitted(rows: Sequence[Sequence[str]], width: int) -> list[list[Part]]:
+    """The rows of a table clipped to fit into `width` columns: the widest of them, all to one width."""
+    widths = [max(columns(inline(cell)) for cell in column) for column in zip(*rows, strict=True)]
+    room, widest = width - 2 * (len(widths) - 1), max(widths)
+    while widest > 12 and sum(min(each, widest) for each in widths) > room:
+        widest -= 1
+    return [[clip(cell, widest) for cell in row] for row in rows]
+
+
 def fold(text: str, width: int, hang: int = 0) -> Iterator[tuple[int, int]]:
     """Where a line is broken: the ends of pieces of at most `width` columns, all but the first shorter by `hang`.
 

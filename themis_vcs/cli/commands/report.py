@@ -11,7 +11,7 @@ import click
 
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.options import json_option
-from themis_vcs.cli.output import Output, Part, bold, clip, colored, dim, safe
+from themis_vcs.cli.output import Output, Part, bold, clip, colored, dim, fitted, safe
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.wording import count
 from themis_vcs.errors import UsageError
@@ -175,13 +175,11 @@ def _print_rows(output: Output, selection: Selection, rows: Iterator[Row], limit
     """Print the first rows, and how many more there are: the rest of `total`, or what is left if that is not known."""
     from themis_vcs.analysis.reporting.wording import clipped
 
-    shown: list[list[Part]] = [list(map(clipped, selection.cells(row))) for row in islice(rows, limit)]
+    shown = [list(map(clipped, selection.cells(row))) for row in islice(rows, limit)]
     more = sum(1 for _ in rows) if total is None else total - len(shown)
     if not shown:
         return
-    room = (output.width - 2 * (len(selection.columns) - 1)) // max(1, len(selection.columns))
-    width = max(12, room)
     output.line()
-    output.table([list(selection.columns), *([clip(str(each), width) for each in row] for row in shown)])
+    output.table(fitted([list(selection.columns), *shown], output.width))
     if more:
         output.line(dim(f"and {count(more, 'more row')}; --limit {limit + more} shows all"))
