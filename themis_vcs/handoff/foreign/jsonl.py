@@ -45,9 +45,11 @@ def jsonl(path: Path, mapping: Mapping[str, str], *, dataset: str | None = None,
 
 
 def _samples(path: Path, paths: Mapping[str, list[str]], dataset: str) -> Iterator[Sample]:
-    for number, (place, record) in enumerate(records(path), start=1):
+    for place, record in records(path):
         line = Fields(place, record)
-        case_id = _get(line, paths, "case_id", str(number))
+        case_id = _get(line, paths, "case_id", place.rpartition(":")[2])
+        if type(case_id) not in (str, int):
+            raise line.wrong(".".join(paths.get("case_id", ["case_id"])), "text or a whole number", case_id)
         metadata = _get(line, paths, "metadata", {})
         if type(metadata) is not dict:
             raise line.wrong("metadata", "an object", metadata)
@@ -58,7 +60,7 @@ def _samples(path: Path, paths: Mapping[str, list[str]], dataset: str) -> Iterat
         }
         yield Sample(
             dataset_id=dataset,
-            case_id=str(case_id) if type(case_id) is int else case_id,
+            case_id=str(case_id),
             input=_needed(line, paths, "input"),
             expected_output=_get(line, paths, "expected", None),
             metadata={**metadata, **{name: value for name, value in named.items() if value is not _ABSENT}},
@@ -118,7 +120,7 @@ def _at(data: Any, steps: list[str]) -> Any:
     for step in steps:
         if type(data) is dict and step in data:
             data = data[step]
-        elif type(data) is list and step.isdecimal() and int(step) < len(data):
+        elif type(data) is list and step.isdecimal() and len(step) < 10 and int(step) < len(data):
             data = data[int(step)]
         else:
             return _ABSENT
