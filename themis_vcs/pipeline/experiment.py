@@ -162,6 +162,7 @@ class Experiment:
             until=until,
             force_all=rerun,
             retry_failed=retry == "failed",
+            vouched=STAGES,
             passed_through=_passed_through(self.generation, self.evaluation),
         )
 

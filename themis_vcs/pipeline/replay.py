@@ -95,6 +95,7 @@ def replay_job(
         only=only,
         metric_ids=frozenset(selection.metric_ids) if selection.metric_ids is not None else None,
         retry_failed=retry == "failed",
+        vouched=selection.stages,
         reason=f"replay {selection.stage}",
     )
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ from themis_vcs.pipeline.pending import pending_steps
 from themis_vcs.pipeline.plan import Filter, TrackPlan, TrackSpec, everything, plan_track
 from themis_vcs.pipeline.provenance import who
 from themis_vcs.pipeline.result import PendingStep, RunResult, StageCounts
-from themis_vcs.pipeline.snapshot import run_id_of
+from themis_vcs.pipeline.snapshot import recipe_name, run_id_of
 from themis_vcs.pipeline.tracks import Binder, Components, Settings
 from themis_vcs.pipeline.workspace import Workspace
 from themis_vcs.store.backend import ANY, RefUpdate
@@ -38,6 +38,7 @@ Force = Callable[[TrackSpec], Filter | None]
 class Job:
     """What to bring up to date. `frozen` stages stand as they are; `carried` tracks stand in a stage beside new ones.
 
+    `vouched` are the stages whose components come from the person here: of an experiment, or trusted.
     `force` says of a track of the first stage that is not frozen which of its cases are executed again.
     """
 
@@ -56,6 +57,7 @@ class Job:
     metric_ids: frozenset[str] | None = None
     retry_failed: bool = True
     passed_through: frozenset[str] = frozenset()
+    vouched: Collection[str] = ()
     reason: str = "run"
 
     @property
@@ -182,10 +184,11 @@ class Progress:
                 if not workspace.dry:
                     repository.commit([], message="", tracks=self._new_index(), local=self._notes.new)
                 return head
+        provenance = job.provenance()
         run = Run(
             run_id=self.run_id,
             name=job.name,
-            snapshot=workspace.put(Snapshot(job.identity, job.provenance())),
+            snapshot=workspace.put(Snapshot(job.identity, provenance)),
             stages=stages,
             completed_through=self.completed,
             status=status,
@@ -204,9 +207,14 @@ class Progress:
                 message=f"{job.reason}: {status}",
                 who=run.who,
                 tracks=self._new_index(),
-                local={f"run:{self.run_id.hex()}": b"1", **self._notes.new},
+                local={**self._vouched(provenance), **self._notes.new},
             )
         return run
+
+    def _vouched(self, provenance: dict[str, Any]) -> dict[str, bytes]:
+        """The local facts that say whose components a stored run may have here (`stored_components`)."""
+        recipes = (recipe for stage in self.job.vouched for recipe in provenance["components"].get(stage, ()))
+        return {recipe_name(recipe, provenance.get("directory")): b"1" for recipe in recipes}
 
     def _adopt(self, stage: str, oid: Oid) -> None:
         """Take a frozen stage as it is."""

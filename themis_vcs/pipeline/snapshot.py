@@ -13,6 +13,7 @@ from themis_vcs.evaluation.component import describe, is_workflow
 from themis_vcs.evaluation.prompt import PromptSpec
 from themis_vcs.model.codec import pack
 from themis_vcs.model.objects import ComponentRef, Identity, Snapshot
+from themis_vcs.model.oid import oid_of
 from themis_vcs.pipeline.tracks import Components, Settings
 
 IMPORTED: Final = "imported/"
@@ -93,6 +94,14 @@ def merged_recipes(
     """How the components of every stage can be made again: of `stages` these, of the others those of a stored run."""
     made = rebuild_instructions(components)
     return {**stored.get("components", {}), **{stage: made[stage] for stage in stages}}
+
+
+def recipe_name(recipe: Mapping[str, Any], directory: str | None) -> str:
+    """The name of the local fact that a person of this store has named a component, in that state and place.
+
+    It is about a recipe and not about a run: a run that is made here of another one has recipes of that one too.
+    """
+    return f"recipe:{oid_of(pack([directory, dict(recipe)])).hex()}"
 
 
 def imported_from(stored: Mapping[str, Any], stage: str) -> list[dict[str, Any]]:

@@ -42,7 +42,7 @@ async def resume_async(
     """Finish a stored run with the components that it was begun with.
 
     ConfigurationError if a component cannot be made again, or its code has changed since; UsageError if one of them
-    is somebody's own code and the run was not begun in this store, unless `trust_code`.
+    is somebody's own code that no experiment has named in this store, unless `trust_code`.
     """
     check_stage(until_stage)
     run, stored = load_run(repository, revision)
@@ -61,6 +61,7 @@ async def resume_async(
         carried=carried,
         until=until_stage,
         retry_failed=retry == "failed",
+        vouched=STAGES,
         reason="resume",
     )
     return await carry_out(workspace, job, runtime or RuntimeConfig(), on_event)
@@ -81,7 +82,7 @@ async def replay_stored_async(
 ) -> RunResult:
     """Redo a stored run from a stage on, with its own components as their code is today. Errors as `resume_async`."""
     run, stored = load_run(repository, revision)
-    _refuse_imported(run, stored, selection.stage)
+    _refuse_imported(run, stored, selection)
     components = stored_components(repository, run, stored, selection.stages, trust_code=trust_code)
     settings = snapshots.stored_settings(stored.identity)
     if repeats is not None:
@@ -110,11 +111,12 @@ def stored_components(
     trust_code: bool = False,
     unchanged: bool = False,
 ) -> Components:
-    """The components of a stored run for these stages, made again; with `unchanged` their fingerprints must agree."""
-    trusted = trust_code or repository.local(f"run:{run.run_id.hex()}") is not None
+    """The components of a stored run for these stages, made again; with `unchanged` their fingerprints must agree.
+
+    Those that are somebody's own code are made if a person here has named them before, or with `trust_code`. Only for
+    the former is the directory that the run names put on the import path: that of a stranger may be anything.
+    """
     directory = stored.provenance.get("directory")
-    if trusted and directory and directory not in sys.path:
-        sys.path.append(directory)
     problems: list[tuple[str, str]] = []
     made: dict[str, list[Any]] = {}
     for stage in stages:
@@ -122,7 +124,10 @@ def stored_components(
             if recipe["target"].startswith(snapshots.IMPORTED):
                 continue
             try:
-                component = _make(recipe, trusted)
+                known = repository.local(snapshots.recipe_name(recipe, directory)) is not None
+                if known and directory and directory not in sys.path:
+                    sys.path.append(directory)
+                component = _make(recipe, trust_code or known)
             except ThemisError as error:
                 problems.append(
                     (f"{stage}: {recipe['id']}", error.message + (f" ({error.hint})" if error.hint else ""))
@@ -167,13 +172,13 @@ def _make(recipe: dict[str, Any], trusted: bool) -> Any:
         raise UsageError("it was an object of the experiment's own process and cannot be made again from a name")
     if not trusted and not target.startswith("builtin/"):
         raise UsageError(
-            f"{target} is somebody's code, and this run was not begun in this store",
+            f"{target} is somebody's code, and no experiment has named it in this store",
             hint="read that code, then say --trust-code",
         )
     if not trusted and "api_key" in recipe["config"]:
         raise UsageError(
-            f"{target} would send a secret of yours to {recipe['config'].get('base_url')}, as a run says that was not"
-            " begun in this store",
+            f"{target} would send a secret of yours to {recipe['config'].get('base_url')}, which no experiment in this"
+            " store has named",
             hint="read its configuration with `themis show`, then say --trust-code",
         )
     component = registry.resolve(recipe["role"], target, recipe["config"] or None)
@@ -204,16 +209,23 @@ def _standing(repository: Repository, run: Run, stored: Snapshot) -> tuple[dict[
     return frozen, carried
 
 
-def _refuse_imported(run: Run, stored: Snapshot, stage: str) -> None:
-    """UsageError where a stage is to be redone that another tool made."""
-    for recipe in snapshots.imported_from(stored.provenance, stage):
-        if stage == "generate":
-            said = recipe["config"]
-            raise UsageError(
-                f"the answers of run {run.run_id.hex()[:12]} were imported from {said['tool']} {said['version']}"
-                f" ({', '.join(said['files'])}), and cannot be generated again here",
-                hint="themis replay FILE --stage generate --base REV asks the generator of an experiment of yours",
-            )
+def _refuse_imported(run: Run, stored: Snapshot, selection: Selection) -> None:
+    """UsageError where a stage is to be redone that another tool made, or where nothing else would be."""
+    made = stored.provenance.get("components", {})
+    of_its_own = any(
+        not recipe["target"].startswith(snapshots.IMPORTED)
+        for stage in selection.stages
+        for recipe in made.get(stage, ())
+    )
+    stages = (selection.stage,) if selection.stage == "generate" else () if of_its_own else selection.stages
+    for recipe in (recipe for stage in stages for recipe in snapshots.imported_from(stored.provenance, stage)):
+        said = recipe["config"]
+        what = "answers" if selection.stage == "generate" else "scores"
+        raise UsageError(
+            f"the {what} of run {run.run_id.hex()[:12]} were imported from {said['tool']} {said['version']}"
+            f" ({', '.join(said['files'])}), and cannot be made again here",
+            hint=f"themis replay FILE --stage {selection.stage} --base REV does it with an experiment of yours",
+        )
 
 
 def _provenance(stored: Snapshot, components: Components, stages: Collection[str]) -> Callable[[], dict[str, Any]]:

@@ -195,7 +195,7 @@ async def _replay(store: RunStore, stage: str) -> Any:
 
 def test_generating_again_says_where_the_answers_came_from(here: RunStore) -> None:
     take(here, log(sample("a", True)))
-    with pytest.raises(UsageError, match=r"imported from tester 1\.2 \(log\), and cannot be generated again"):
+    with pytest.raises(UsageError, match=r"imported from tester 1\.2 \(log\), and cannot be made again"):
         asyncio.run(_replay(here, "generate"))
 
 

@@ -71,7 +71,7 @@ Start = Callable[..., Coroutine[Any, Any, "RunResult"]]
 @click.option(
     "--trust-code",
     is_flag=True,
-    help="With REV: import the components of a run that was not begun in this store.",
+    help="With REV: import components that no experiment has named in this store.",
 )
 @execution_options
 @click.pass_obj

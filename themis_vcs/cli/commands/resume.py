@@ -23,7 +23,7 @@ from themis_vcs.cli.session import Session
 @click.argument("revision", metavar="[REV]", required=False)
 @click.option("--name", metavar="NAME", help="The line of runs to put the run on. Default: the one that REV is on.")
 @stage_option("--until", "Stop after this stage: generate, reduce, parse, score or judge.", default="judge")
-@click.option("--trust-code", is_flag=True, help="Import the components of a run that was not begun in this store.")
+@click.option("--trust-code", is_flag=True, help="Import components that no experiment has named in this store.")
 @execution_options
 @click.pass_obj
 def command(session: Session, /, revision: str | None, **options: Any) -> int:
