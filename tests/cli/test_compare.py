@@ -85,7 +85,7 @@ def test_a_condition_that_holds_ends_with_3_and_its_reason(compared: Project) ->
         (("main", "main@{1}", "--fail-if", "accuracy < base"), 2, "no metric accuracy in both runs"),
         (("main", "main@{1}", "--fail-if", "f1 is lower"), 2, "not a condition"),
         (("main", "main@{1}", "--metric", "accuracy"), 2, "there are exact_match, f1, llm_rubric"),
-        (("main", "main@{1}", "--power", "0"), 2, "not a difference"),
+        (("main", "main@{1}", "--power", "0"), 2, "not in the range"),
         (("main", "main@{1}", "--by", "metadata"), 2, "no place in a case"),
         (("main", "main@{1}", "--by", "metadata.subject"), 2, "no case has metadata.subject"),
         (("main", "nobody"), 11, "nobody"),

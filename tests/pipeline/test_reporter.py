@@ -16,9 +16,9 @@ from msgspec.structs import replace
 
 from tests.support.components import Answer, Equal
 from tests.support.experiments import dataset, experiment
-from themis_vcs import Case, GenerationResult, InMemoryRunStore, LmdbRunStore, Reporter, ScoreError
+from themis_vcs import Case, GenerationResult, InMemoryRunStore, LmdbRunStore, Reporter, ScoreError, compare
 from themis_vcs.analysis.reporting.delimited import guarded
-from themis_vcs.errors import UsageError
+from themis_vcs.errors import NoStore, UsageError
 from themis_vcs.pipeline.stores import RunStore
 
 HOSTILE = (
@@ -158,7 +158,14 @@ def test_rows_and_columns_that_are_asked_for(store: RunStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [{"columns": "nothing"}, {"where": "nothing = 1"}, {"where": "case ="}, {"sort": "x"}]
+    "asked",
+    [
+        {"columns": "nothing"},
+        {"where": "nothing = 1"},
+        {"where": "case ="},
+        {"where": "outcome = corect"},
+        {"sort": "x"},
+    ],
 )
 def test_what_cannot_be_asked_for_is_named(store: RunStore, asked: dict[str, str]) -> None:
     with pytest.raises(UsageError):
@@ -274,3 +281,15 @@ def test_parquet_and_arrow_hold_the_rows(store: RunStore, tmp_path: Path) -> Non
         assert read(tmp_path / form).to_pylist() == table.to_pylist()
     assert table.num_rows == 14
     assert json.loads(table.column("tokens")[0].as_py()) == {"output": 5}
+
+
+def test_a_reader_makes_no_store(tmp_path: Path) -> None:
+    for read in (lambda: Reporter(tmp_path / "none").export_csv("main"), lambda: compare(tmp_path / "none", "a", "b")):
+        with pytest.raises(NoStore, match="none"):
+            read()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_columns_may_be_a_list(store: RunStore) -> None:
+    one, other = (Reporter(store).export_csv("main", columns=each) for each in ("case,value", ["case", "value"]))
+    assert one == other

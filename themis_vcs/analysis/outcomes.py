@@ -23,6 +23,7 @@ from themis_vcs.model.oid import Oid
 from themis_vcs.model.tree import EMPTY, case_of, split_key
 
 CORRECT, INCORRECT, SCORED, ERROR, NOT_REACHED = "correct", "incorrect", "scored", "error", "not reached"
+OUTCOMES: Final = (CORRECT, INCORRECT, SCORED, ERROR, NOT_REACHED)
 SCORING: Final = ("score", "judge")
 _BEFORE: Final = ("generate", "reduce", "parse")
 _CHUNK: Final = 1_000

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
-from themis_vcs.analysis.outcomes import Row, Wanted
+from themis_vcs.analysis.outcomes import OUTCOMES, Row, Wanted
 from themis_vcs.errors import UsageError
 
 COLUMNS: Final = tuple(Row.__struct_fields__)
@@ -122,16 +122,16 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A selection as a person writes it. Columns behind a + are shown behind the usual ones."""
+    """A selection as a person writes it, columns in a text or a list. Those behind a + are added to the usual ones."""
 
-    columns: str | None = None
+    columns: str | Sequence[str] | None = None
     where: str | None = None
     sort: str | None = None
     limit: int | None = None
 
     def selection(self, default: Sequence[str] = DEFAULT) -> Selection:
         """What it means, with the columns `default` if none are named. UsageError names what is wrong with the text."""
-        said = self.columns or ""
+        said = self.columns if isinstance(self.columns, str) else ",".join(self.columns or ())
         named = [name.strip() for name in said.removeprefix("+").split(",")] if self.columns is not None else []
         columns = [*default, *named] if self.columns is None or said.startswith("+") else named
         sort = None
@@ -160,7 +160,7 @@ def conditions(where: str) -> list[Condition]:
             )
         value = match["value"]
         quoted = value[0] in "\"'"
-        found.append(Condition(checked(match["column"]), match["op"], value[1:-1] if quoted else value))
+        found.append(_known(Condition(checked(match["column"]), match["op"], value[1:-1] if quoted else value)))
         rest = match["rest"]
         if not rest:
             return found
@@ -168,6 +168,13 @@ def conditions(where: str) -> list[Condition]:
         if joined is None:
             raise UsageError(f"--where: expected `and` before {rest[:60]!r}")
         rest = rest[joined.end() :]
+
+
+def _known(condition: Condition) -> Condition:
+    """The condition. UsageError for an outcome that no row can have."""
+    if condition.column == "outcome" and condition.op in ("=", "!=") and condition.value not in OUTCOMES:
+        raise UsageError(f"--where: no outcome {condition.value[:80]!r}", hint=f"there are {', '.join(OUTCOMES)}")
+    return condition
 
 
 def checked(column: str) -> str:

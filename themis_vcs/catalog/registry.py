@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -105,10 +106,15 @@ def _load(spec: str, path: str) -> Any:
         near = difflib.get_close_matches(spec, [name for each in _BUILTINS.values() for name in each], 1)
         meant = f"; did you mean {PREFIX}{near[0]}?" if near else ""
         raise _refused(spec, "", f'is neither "{PREFIX}NAME" nor "package.module:Name"{meant}')
+    # Bytecode counts as current if size and second of the source fit: an edit within that second would be executed as
+    # the code of before, and recorded under the fingerprint of what the file says now.
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         module = importlib.import_module(module_name)
     except Exception as error:
         raise _refused(spec, "", f"module {module_name} cannot be imported: {type(error).__name__}: {error}") from error
+    finally:
+        sys.dont_write_bytecode = writes
     found: Any = module
     for part in qualname.split("."):
         known = vars(found) if hasattr(found, "__dict__") else {}

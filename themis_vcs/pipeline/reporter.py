@@ -15,8 +15,7 @@ from themis_vcs.analysis.reporting.table import arrow_table
 from themis_vcs.analysis.reporting.write import write
 from themis_vcs.analysis.selection import Asked, Selection
 from themis_vcs.errors import StorageError, UsageError
-from themis_vcs.pipeline.config import StorageConfig
-from themis_vcs.pipeline.stores import opened
+from themis_vcs.pipeline.stores import opened_to_read
 from themis_vcs.store.repository import Repository
 from themis_vcs.store.settings import Failed
 
@@ -42,7 +41,7 @@ class Reporter:
         *,
         by: Sequence[str] = (),
         failed: Failed | None = None,
-        columns: str | None = None,
+        columns: str | Sequence[str] | None = None,
         where: str | None = None,
         sort: str | None = None,
         limit: int | None = None,
@@ -50,7 +49,7 @@ class Reporter:
     ) -> str:
         """Return the report in the format `form`, with the options of `themis report`."""
         asked = Asked(columns=columns, where=where, sort=sort, limit=limit)
-        with opened(self._store, StorageConfig()) as repository:
+        with opened_to_read(self._store) as repository:
             found = locate(repository, run_id)
             _, text = write(Reader(repository), found, form, asked, by=by, failed=failed, raw=raw)
             written = "".join(text)
@@ -61,7 +60,7 @@ class Reporter:
     def to_arrow(self, run_id: str, **options: Any) -> Any:
         """Return the rows as a `pyarrow.Table`; `options` are columns, where, sort and limit. It needs the extra."""
         selection = Asked(**options).selection()
-        with opened(self._store, StorageConfig()) as repository:
+        with opened_to_read(self._store) as repository:
             return arrow_table(selection, self._rows(repository, run_id, selection))
 
     def to_pandas(self, run_id: str, **options: Any) -> Any:
@@ -71,7 +70,7 @@ class Reporter:
         except ImportError as error:
             raise UsageError(f"this needs pandas: {error}", hint="pip install pandas") from error
         selection = Asked(**options).selection()
-        with opened(self._store, StorageConfig()) as repository:
+        with opened_to_read(self._store) as repository:
             rows = list(map(selection.cells, self._rows(repository, run_id, selection)))
         return pandas.DataFrame(rows, columns=list(selection.columns))
 

@@ -17,6 +17,7 @@ from themis_vcs.pipeline.events import RunEvent
 from themis_vcs.pipeline.history import ExecutionState, execution_state, history
 from themis_vcs.pipeline.snapshot import RunSnapshot
 from themis_vcs.store.discovery import find
+from themis_vcs.store.layout import NAME
 from themis_vcs.store.repository import Repository
 from themis_vcs.store.resolve import resolve_run
 
@@ -109,6 +110,19 @@ def opened(store: RunStore | Repository | str | Path | None, storage: StorageCon
     else:
         with _configured(store, storage) as made:
             yield made.repository
+
+
+@contextmanager
+def opened_to_read(store: RunStore | Repository | str | Path) -> Iterator[Repository]:
+    """As `opened`, for what only reads: NoStore where a path has no store, and none is made there."""
+    if not isinstance(store, str | Path):
+        with opened(store, StorageConfig()) as repository:
+            yield repository
+        return
+    path = Path(store)
+    inside = path / NAME
+    with Repository.open(inside if (inside / "format").exists() else path, readonly=True) as repository:
+        yield repository
 
 
 def _configured(path: str | Path | None, storage: StorageConfig) -> RunStore:

@@ -61,6 +61,17 @@ def test_several_answers_are_the_samples_of_a_case(tmp_path: Path) -> None:
     assert (recorded.samples, recorded.answers, recorded.failed) == ({"answers": 2}, 6, 0)
 
 
+def test_several_answers_are_found_under_their_own_name(tmp_path: Path) -> None:
+    recorded = take(written(tmp_path, {"input": 1, "outputs": ["a", "b"]}))
+    assert (recorded.answers, recorded.failed) == (2, 0)
+
+
+def test_a_line_without_a_field_says_what_it_has(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="input: missing") as caught:
+        samples(written(tmp_path, {"question": "?", "reply": "!"}))
+    assert caught.value.hint == "the line has 'question', 'reply'; --map input=PATH says where input is"
+
+
 def test_a_line_with_an_error_is_a_failed_answer(tmp_path: Path) -> None:
     recorded = take(written(tmp_path, {"input": 1, "error": "timed out"}, {"input": 2, "output": "4"}))
     assert (recorded.answers, recorded.failed) == (2, 1)

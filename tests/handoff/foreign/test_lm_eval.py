@@ -32,10 +32,13 @@ def test_every_sample_arrives_with_the_scores_of_the_summary(project: Project) -
     for kind in ("strict-match", "flexible-extract"):
         found = sums["metrics"][f"exact_match_{kind}"]["mean"]
         assert found == pytest.approx(stated["sums"][f"exact_match,{kind}"], abs=1e-12)
-    others = project("show", "choices-pages", "--json").document
-    assert others["datasets"] == {task: stated[task]["sample_len"] for task in ("choices", "pages")}
+    choices, pages = (project("show", task, "--json").document for task in ("choices", "pages"))
+    for task, found in (("choices", choices), ("pages", pages)):
+        assert found["datasets"] == {task: stated[task]["sample_len"]}
     for kind in ("acc", "acc_norm"):
-        assert others["metrics"][kind]["mean"] == pytest.approx(stated["choices"][f"{kind},none"], abs=1e-12)
+        assert choices["metrics"][kind]["mean"] == pytest.approx(stated["choices"][f"{kind},none"], abs=1e-12)
+    assert pages["metrics"] == {}
+    assert "word_perplexity: not scores of single samples" in imported.err
 
 
 def test_a_folder_that_vanishes_while_results_are_looked_for_is_passed_over(
@@ -51,12 +54,12 @@ def test_a_folder_that_vanishes_while_results_are_looked_for_is_passed_over(
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", vanished)
-    assert len(lm_eval([tmp_path / "results"])) == 2
+    assert len(lm_eval([tmp_path / "results"])) == 3
 
 
 def test_a_second_import_adds_nothing(project: Project) -> None:
     assert project("import", "lm-eval", str(LOGS)).status == 0
     before = project("stats", "--json").document["objects"]
     again = project("import", "lm-eval", str(LOGS))
-    assert again.out.count("all of it is here already") == 2
+    assert again.out.count("all of it is here already") == 3
     assert project("stats", "--json").document["objects"] == before

@@ -199,6 +199,13 @@ def test_generating_again_says_where_the_answers_came_from(here: RunStore) -> No
         asyncio.run(_replay(here, "generate"))
 
 
+def test_judging_again_with_the_judges_of_a_log_is_refused(here: RunStore) -> None:
+    take(here, log(sample("a", True)))
+    with pytest.raises(UsageError, match="the scores of run .* were imported from tester") as caught:
+        asyncio.run(_replay(here, "judge"))
+    assert "--stage judge --base REV" in str(caught.value.hint)
+
+
 def test_an_imported_run_is_resumed_without_its_tool(here: RunStore) -> None:
     take(here, log(sample("a", True), sample("b", False)))
     before = stages(here)

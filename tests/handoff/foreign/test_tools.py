@@ -212,6 +212,11 @@ def test_every_column_of_promptfoo_is_a_run_on_the_same_cases() -> None:
     assert (first.agreed, second.agreed) == (5, 5)
 
 
+def test_an_inspect_log_is_not_taken_for_a_newer_promptfoo() -> None:
+    with pytest.raises(DataError, match=r"graded\.json: results\.version: missing"):
+        promptfoo(INSPECT / "graded.json")
+
+
 def test_another_version_of_promptfoo_is_refused(tmp_path: Path) -> None:
     data = json.loads(PROMPTFOO.read_bytes())
     data["results"]["version"] = 4
@@ -258,6 +263,23 @@ def test_the_newest_results_of_lm_eval_are_taken_with_their_samples(tmp_path: Pa
     (given,) = lm_eval([folder])
     recorded = take(given)
     assert (recorded.model, recorded.samples, recorded.agreed) == ("some/model", {"letters": 3}, 1)
+
+
+def test_tasks_with_other_metrics_are_runs_of_their_own(tmp_path: Path) -> None:
+    folder = harness(tmp_path / "out", [choice(0, 1.0), choice(1, 0.0)], 0.5)
+    document = json.loads((folder / f"results_{DATE}.json").read_text())
+    document["results"]["pages"] = {
+        "alias": "pages",
+        "word_perplexity,none": 96.4,
+        "word_perplexity_stderr,none": "N/A",
+    }
+    (folder / f"results_{DATE}.json").write_text(json.dumps(document))
+    page = {**choice(0, 1.0), "metrics": ["word_perplexity"], "word_perplexity": [-12.5, 3]}
+    (folder / f"samples_pages_{DATE}.jsonl").write_text(json.dumps(page) + "\n")
+    found = {each.name: each for each in lm_eval([folder])}
+    assert {name: list(take(each).means) for name, each in found.items()} == {"pages": [], "letters": ["acc"]}
+    (note,) = found["pages"].notes
+    assert note.endswith("word_perplexity: not scores of single samples, so they are not imported")
 
 
 def test_samples_that_do_not_fit_the_results_of_lm_eval_are_found(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from themis_vcs.analysis.selection import text
 
 FIGURES = ("metric", "slice", "mean", "95 % interval", "n", "failed", "not reached", "cases")
 ERRORS = ("stage", "category", "metric", "rows")
-COSTS = ("stage", "calls", "tokens", "latency sum", "mean", "p50", "p95")
+COSTS = ("stage", "calls", "timed", "tokens", "latency sum", "mean", "p50", "p95")
 SHOWN = ("dataset", "case", "metric", "outcome", "value", "category", "message", "output")
 """The columns that are shown to people unless they ask for others."""
 _CLIPPED = 200
@@ -55,7 +55,8 @@ def cost_cells(cost: Cost) -> list[str]:
     """A row under `COSTS`; latencies in seconds."""
     times = (cost.latency_sum, cost.latency_mean, cost.latency_p50, cost.latency_p95)
     tokens = ", ".join(f"{kind} {amount:,}" for kind, amount in cost.tokens.items())
-    return [cost.stage, f"{cost.calls:,}", tokens, *("" if each is None else f"{each / 1000:,.2f} s" for each in times)]
+    calls = [cost.stage, f"{cost.calls:,}", f"{cost.timed:,}", tokens]
+    return [*calls, *("" if each is None else f"{each / 1000:,.2f} s" for each in times)]
 
 
 def clipped(value: object) -> str:

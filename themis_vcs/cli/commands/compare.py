@@ -41,7 +41,12 @@ from themis_vcs.cli.session import Session
     type=click.Choice(["exclude", "zero"]),
     help="Whether cases without a score are left out or count as 0. Default: the setting analysis.failed.",
 )
-@click.option("--power", type=float, metavar="DIFF", help="Say how many cases would show a difference of DIFF.")
+@click.option(
+    "--power",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="DIFF",
+    help="Say how many cases would show a difference of DIFF.",
+)
 @click.option("--agreement", is_flag=True, help="Say how far the judges of the runs agree, and the draws of each.")
 @click.option(
     "--fail-if",

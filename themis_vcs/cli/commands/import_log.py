@@ -41,10 +41,15 @@ def _shared(function: F) -> F:
 
 def bring_in(session: Session, logs: list[Log], options: dict[str, Any]) -> int:
     """Import logs one after the other and report each; 3 if a log does not agree with its own summary."""
+    names: list[str | None] = [options["name"]] * len(logs)
     if options["name"] and len(logs) > 1:
-        raise UsageError(f"--name is for one run, and these are {len(logs)}", hint="import them one by one")
+        names = [f"{options['name']}/{each.name.rpartition('/')[2]}" for each in logs]
+        if len(set(names)) < len(names):
+            raise UsageError(f"--name is for one run, and these are {len(logs)}", hint="import them one by one")
     with session.reading() if options["dry_run"] else session.writing() as repository:
-        recorded = [_bring_in(session.output, repository, log, options) for log in logs]
+        recorded = [
+            _bring_in(session.output, repository, log, name, options) for log, name in zip(logs, names, strict=True)
+        ]
     if options["as_json"]:
         session.output.json({"schema": "themis.import-log/1", "logs": [_document(each) for each in recorded]})
     else:
@@ -58,14 +63,14 @@ def bring_in(session: Session, logs: list[Log], options: dict[str, Any]) -> int:
     return 3 if any(each.disagreements for each in recorded) else 0
 
 
-def _bring_in(output: Output, repository: Repository, log: Log, options: dict[str, Any]) -> Recorded:
+def _bring_in(output: Output, repository: Repository, log: Log, name: str | None, options: dict[str, Any]) -> Recorded:
     from themis_vcs.cli.output import LiveLine
     from themis_vcs.handoff.foreign.record import Options, record
 
     live = output.live() or (LiveLine(output) if options["progress"] else None)
     progress = Progress(live)
     try:
-        wanted = Options(name=options["name"], dry_run=options["dry_run"], reading=_reading(live), observer=progress)
+        wanted = Options(name=name, dry_run=options["dry_run"], reading=_reading(live), observer=progress)
         return record(repository, log, wanted)
     finally:
         progress.clear()

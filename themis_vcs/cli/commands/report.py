@@ -34,7 +34,7 @@ _ROWS = 20
     examples=[
         ("Means, failures and the first rows", "themis report main"),
         ("One file to send to somebody", "themis report main -o report.html"),
-        ("What was wrong, for a spreadsheet", "themis report main --where 'outcome != correct' -o wrong.csv"),
+        ("What was wrong, for a spreadsheet", "themis report main --where 'outcome = incorrect' -o wrong.csv"),
         ("Means by a field of the cases", "themis report main --by metadata.subject --format markdown"),
     ],
 )
@@ -147,7 +147,7 @@ def _print_head(output: Output, head: Report) -> None:
     if head.errors:
         _print_table(output, ERRORS, error_cells(head), right=(3,))
     if head.costs:
-        _print_table(output, COSTS, map(cost_cells, head.costs), right=(1, 3, 4, 5, 6))
+        _print_table(output, COSTS, map(cost_cells, head.costs), right=(1, 2, 4, 5, 6, 7))
 
 
 def _print_figures(output: Output, head: Report) -> None:

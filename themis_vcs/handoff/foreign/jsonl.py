@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from themis_vcs.errors import UsageError
+from themis_vcs.errors import DataError, UsageError
 from themis_vcs.evaluation.results import GenerationResult
 from themis_vcs.handoff.foreign.log import Log, Sample, Scored
 from themis_vcs.handoff.foreign.source import Fields, log_files, records
@@ -26,10 +26,12 @@ def jsonl(path: Path, mapping: Mapping[str, str], *, dataset: str | None = None,
         if name not in FIELDS and not name.startswith(_PREFIXES):
             known = ", ".join((*FIELDS, "score.NAME", "metadata.NAME"))
             raise UsageError(f"--map {name}: no such field", hint=f"there are {known}")
+    _, first = next(records(path), ("", {}))
+    if "outputs" in first and "output" not in first and not {"output", "outputs"} & set(mapping):
+        mapping = {**mapping, "outputs": "outputs"}
     paths = {name: _steps(where) for name, where in mapping.items()}
     width = 1
     if "outputs" in mapping:
-        _, first = next(records(path), ("", {}))
         found = _at(first, paths["outputs"])
         width = len(found) if type(found) is list else 1
     return Log(
@@ -98,7 +100,11 @@ def _score(line: Fields, name: str, steps: list[str]) -> Scored:
 def _needed(line: Fields, paths: Mapping[str, list[str]], name: str) -> Any:
     found = _get(line, paths, name, _ABSENT)
     if found is _ABSENT:
-        raise line.wrong(".".join(paths.get(name, [name])), "a value", None)
+        there = ", ".join(map(repr, list(line.data)[:12]))
+        raise DataError(
+            f"{line.place}: {'.'.join(paths.get(name, [name]))}: missing",
+            hint=f"the line has {there or 'nothing'}; --map {name}=PATH says where {name} is",
+        )
     return found
 
 

@@ -28,24 +28,34 @@ _HINT = "run lm_eval with --log_samples --output_path DIR"
 def lm_eval(paths: Sequence[Path], *, dataset: str | None = None) -> list[Log]:
     """The logs in a directory of results, its newest ones, or in files of samples.
 
-    A task is a dataset, and all tasks are one log, but for those that were asked another number of times.
+    A task is a dataset. Tasks that were asked as often and have the same metrics are one log.
     """
     samples, results = _found(paths)
     if dataset is not None and len(samples) > 1:
         raise UsageError(f"--dataset is for one task, and these are {len(samples)}")
     said = Fields(str(results), document(results, "lm-eval", "")) if results else Fields("", {})
-    widths = {path: _width(path) for path in samples}
+    shapes = {path: (_width(path), _scorers(path)) for path in samples}
     return [
-        _log([path for path in samples if widths[path] == width], results, said, width, dataset)
-        for width in sorted(set(widths.values()))
+        _log([path for path in samples if shapes[path] == shape], results, said, shape, dataset)
+        for shape in sorted(set(shapes.values()))
     ]
 
 
-def _log(samples: list[Path], results: Path | None, said: Fields, width: int, dataset: str | None) -> Log:
+def _log(
+    samples: list[Path],
+    results: Path | None,
+    said: Fields,
+    shape: tuple[int, tuple[str, ...]],
+    dataset: str | None,
+) -> Log:
+    width, scorers = shape
     tasks = {path: _task(path) for path in samples}
     names = {path: dataset or task for path, task in tasks.items()}
     filters = {path: _filters(path) for path in samples}
     notes = [] if results else [f"{samples[0].parent}: no results file beside the samples: model and means not known"]
+    notes += [
+        note for path, task in tasks.items() for note in _left_out(path, said.within("results").within(task), scorers)
+    ]
     return Log(
         tool="lm-eval",
         version=said.text("lm_eval_version", "unknown"),
@@ -176,6 +186,22 @@ def _scores(line: Fields, filters: list[str]) -> dict[str, Scored]:
 
 def _metric(metric: str, chosen: str, filters: list[str]) -> str:
     return metric if len(filters) == 1 else f"{metric}_{chosen}"
+
+
+def _scorers(path: Path) -> tuple[str, ...]:
+    """The names of all scores that the samples of a task have."""
+    filters = _filters(path)
+    return tuple(sorted({name for place, record in records(path) for name in _scores(Fields(place, record), filters)}))
+
+
+def _left_out(path: Path, stated: Fields, scorers: tuple[str, ...]) -> Iterator[str]:
+    """What is to be said of figures in the results that the samples have no scores of, such as a perplexity."""
+    metrics = {key.partition(",")[0] for key in stated.data if "," in key}
+    absent = sorted(
+        each for each in metrics if not each.endswith("_stderr") and not any(name.startswith(each) for name in scorers)
+    )
+    if absent:
+        yield f"{path}: {', '.join(absent)}: not scores of single samples, so they are not imported"
 
 
 def _version(said: Fields, task: str) -> str | None:

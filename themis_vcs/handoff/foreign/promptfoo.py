@@ -51,6 +51,8 @@ def promptfoo(path: Path, *, dataset: str | None = None) -> list[Log]:
     top = Fields(str(path), Document(path, *_RESULTS).outline())
     results = top.within("results")
     version = results.get("version")
+    if type(version) is not int:
+        raise results.wrong("version", "a number", version)
     if version != VERSION:
         raise FormatError(
             f"{path}: results.version: {version!r:.20}; results of promptfoo are known in version {VERSION}",
