@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from tests.benchmarks import caching, comparing, full_run, handoff, moving, reporting, rerun, startup, storing
+from tests.benchmarks import auditing, caching, comparing, full_run, handoff, moving, reporting, rerun, startup, storing
 from tests.benchmarks.figure import QUICK, Dose
 
 PARTS = {
@@ -27,6 +27,7 @@ PARTS = {
     "rerun": rerun,
     "comparing": comparing,
     "reporting": reporting,
+    "auditing": auditing,
     "startup": startup,
 }
 

@@ -16,7 +16,7 @@ from math import isnan
 from types import NoneType
 from typing import Annotated, Any, Final, NoReturn
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 import msgspec
 from msgspec import structs
 

@@ -1,0 +1,1 @@
+"""What an auditor looks at, by other means than the pipeline that wrote it."""

@@ -1,0 +1,43 @@
+"""What an audit finds, and what it concludes level by level."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+Level = Literal["integrity", "provenance"]
+Severity = Literal["error", "warning", "note"]
+Outcome = Literal["reproduced", "reproduced in part", "not reproduced", "cannot tell"]
+
+LEVELS: Final[tuple[Level, ...]] = ("integrity", "provenance")
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is not as it should be, or that a reader should know.
+
+    `way` leads from the run to the place, step by step. `oid` is the object in hex, if it is about one. An error
+    contradicts what the run claims, a warning leaves a claim without proof, a note is neither.
+    """
+
+    code: str
+    level: Level
+    severity: Severity
+    message: str
+    way: list[str] = []
+    oid: str | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What a level comes to, and why.
+
+    `checked` counts what was looked at by kind, `findings` what was found by severity; `damaged` says that stored bytes
+    are missing or are not what was stored.
+    """
+
+    level: Level
+    outcome: Outcome
+    why: str
+    checked: dict[str, int]
+    findings: dict[str, int]
+    damaged: bool = False

@@ -1,0 +1,180 @@
+"""Whether everything that a run is made of is there, unharmed and of the right kind, and its refs stand where they may.
+
+A run is gone through from the top; a tree node that was seen is not gone into again. Memory is taken for a few facts of
+each node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+from themis_vcs.audit.evidence import Evidence, Problem
+from themis_vcs.audit.finding import Finding
+from themis_vcs.audit.trees import Node, Stated, children, misplaced, node_of, split
+from themis_vcs.store.view import View
+
+_TRACK_FIELDS: Final = frozenset({"id", "component", "params", "fanout", "inputs", "values", "steps", "failures"})
+
+
+class Integrity:
+    """The walk over the objects of runs. What it has seen once it does not look at again."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._seen: set[bytes] = set()
+        self._nodes: dict[str, dict[bytes, Node | None]] = {"value": {}, "step": {}}
+
+    def run(self, oid: bytes) -> Iterator[Finding]:
+        """What is wrong with a run, its surroundings, its stages, and the runs before it."""
+        before = [oid]
+        while before:
+            each = before.pop()
+            if each in self._seen:
+                continue
+            self._seen.add(each)
+            way = [f"run {each.hex()[:12]}"]
+            body = self._body(each, "run")
+            if isinstance(body, Problem):
+                yield _finding(body, way, each)
+                continue
+            if not _are_oids(body["stages"]) or not _are_oids(body["parents"]):
+                yield _finding(Problem("object-malformed", "its stages or its parents are no oids"), way, each)
+                continue
+            yield from self._snapshot(body["snapshot"], way)
+            for stage in body["stages"]:
+                yield from self._stage(stage, way)
+            before.extend(body["parents"])
+
+    def _snapshot(self, oid: bytes, way: list[str]) -> Iterator[Finding]:
+        if oid in self._seen:
+            return
+        self._seen.add(oid)
+        way = [*way, "snapshot"]
+        body = self._body(oid, "snapshot")
+        if isinstance(body, Problem):
+            yield _finding(body, way, oid)
+            return
+        for name in ("cases", "datasets"):
+            root = body["identity"].get(name)
+            if not _are_oids([root]):
+                yield _finding(Problem("object-malformed", f"identity.{name} is no oid"), way, oid)
+            else:
+                yield from self._tree(root, "value", [*way, name])
+
+    def _stage(self, oid: bytes, way: list[str]) -> Iterator[Finding]:
+        if oid in self._seen:
+            return
+        self._seen.add(oid)
+        body = self._body(oid, "stage")
+        if isinstance(body, Problem):
+            yield _finding(body, [*way, "stage"], oid)
+            return
+        way = [*way, f"stage {body['name']}"]
+        for track in body["tracks"]:
+            wrong = _track_problem(track)
+            if wrong:
+                yield _finding(Problem("object-malformed", wrong), way, oid)
+                continue
+            here = [*way, f"track {track['id']}"]
+            yield from self._leaves([("params", track["params"])], "value", here)
+            for name, root in track["inputs"]:
+                yield from self._tree(root, "value", [*here, f"input {name}"])
+            for name, kind in (("values", "value"), ("steps", "step"), ("failures", "step")):
+                yield from self._tree(track[name], kind, [*here, name])
+
+    def _tree(self, root: bytes, kind: str, way: list[str]) -> Iterator[Finding]:
+        """The nodes from left to right, each read once; its place is held against what every parent states."""
+        known = self._nodes[kind]
+        stack = [(root, Stated())]
+        while stack:
+            oid, stated = stack.pop()
+            body: dict[str, Any] | None = None
+            if oid not in known:
+                body, known[oid], wrong = self._node(oid)
+                if wrong is not None:
+                    yield _finding(wrong, way, oid)
+            node = known[oid]
+            if node is None:
+                continue
+            misfit = misplaced(node, stated)
+            if misfit:
+                yield _finding(Problem("tree-malformed", misfit), way, oid)
+            if body is not None and node.level:
+                stack.extend(reversed(children(body, stated)))
+            elif body is not None:
+                yield from self._leaves(list(zip(body["keys"], split(body["oids"]), strict=True)), kind, way)
+
+    def _node(self, oid: bytes) -> tuple[dict[str, Any] | None, Node | None, Problem | None]:
+        body = self._body(oid, "tree")
+        if isinstance(body, Problem):
+            return None, None, body
+        node = node_of(body)
+        if isinstance(node, str):
+            return None, None, Problem("tree-malformed", node)
+        return body, node, None
+
+    def _leaves(self, found: Sequence[tuple[str, bytes]], kind: str, way: list[str]) -> Iterator[Finding]:
+        for (key, _), (oid, body) in zip(found, self._evidence.bodies((oid for _, oid in found), kind), strict=True):
+            if isinstance(body, Problem):
+                yield _finding(body, [*way, key], oid)
+            elif kind == "step" and not _is_step(body):
+                yield _finding(Problem("object-malformed", "not a valid step"), [*way, key], oid)
+
+    def _body(self, oid: bytes, kind: str) -> dict[str, Any] | Problem:
+        ((_, found),) = self._evidence.bodies([oid], kind)
+        return found
+
+
+def refs(view: View, name: str, run_id: bytes) -> Iterator[Finding]:
+    """Whether the refs of a run stand where their logs say, and each move began where the one before ended."""
+    for ref in (f"names/{name}", f"runs/{run_id.hex()}/head"):
+        at, moves = view.ref(ref), view.reflog(ref)
+        if at is None:
+            continue
+        stands = moves[0].new if moves else None
+        if stands != at:
+            said = "its log has no move" if stands is None else f"its log says {stands.hex()[:12]}"
+            message = f"{ref} points to {at.hex()[:12]}, and {said}: it was moved by other means"
+            yield Finding(
+                code="ref-moved", level="integrity", severity="error", message=message, way=[ref], oid=at.hex()
+            )
+        for newer, older in pairwise(moves):
+            if newer.old != older.new:
+                message = f"{ref}: a move of its log does not begin where the one before ended"
+                yield Finding(code="reflog-broken", level="integrity", severity="error", message=message, way=[ref])
+
+
+def _is_step(body: dict[str, Any]) -> bool:
+    return _are_oids(body["inputs"]) and (body["value"] is None) != (body["error"] is None)
+
+
+def _track_problem(track: Any) -> str | None:
+    if type(track) is not dict or frozenset(track) != _TRACK_FIELDS or type(track["id"]) is not str:
+        return "a track that has not the fields of a track"
+    if not _are_oids([track[name] for name in ("params", "values", "steps", "failures")]):
+        return f"track {track['id']!r:.80}: a reference is no oid"
+    if type(track["fanout"]) is not int or track["fanout"] < 0:
+        return f"track {track['id']!r:.80}: fanout is no count"
+    pairs = track["inputs"]
+    if type(pairs) is not list or not all(type(pair) is list and len(pair) == 2 for pair in pairs):
+        return f"track {track['id']!r:.80}: inputs are no pairs"
+    if not all(type(name) is str and _are_oids([root]) for name, root in pairs):
+        return f"track {track['id']!r:.80}: an input is no name with an oid"
+    return None
+
+
+def _are_oids(found: Any) -> bool:
+    return type(found) is list and all(type(each) is bytes and len(each) == 32 for each in found)
+
+
+def _finding(problem: Problem, way: list[str], oid: bytes) -> Finding:
+    return Finding(
+        code=problem.code,
+        level="integrity",
+        severity="error",
+        message=f"object {oid.hex()[:12]}: {problem.message}",
+        way=way,
+        oid=oid.hex(),
+    )

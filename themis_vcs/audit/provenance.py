@@ -1,0 +1,153 @@
+"""Whether every value of a run is explained: by a receipt that names its inputs, its component and its case.
+
+The rules are those of docs/reference/format/objects.md (OBJ-11) and docs/reference/audit.md. They are written here
+a second time on purpose: nothing of `pipeline`, `evaluation` or `model` is used. The objects were found intact before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, Final
+
+from themis_vcs.audit.bycase import ByCase
+from themis_vcs.audit.evidence import Evidence, hash_of
+from themis_vcs.audit.finding import Finding, Severity
+from themis_vcs.audit.receipts import CaseEntries, Inputs, Receipts
+from themis_vcs.audit.trees import entries
+
+STAGES: Final = ("generate", "reduce", "parse", "score", "judge")
+RUN_ID_CONTEXT: Final = "themis_vcs 2026-11-23 run id v1"
+READS: Final = {
+    "generate": ("cases",),
+    "reduce": ("generate",),
+    "parse": ("reduce",),
+    "score": ("cases", "datasets", "parse"),
+    "judge": ("cases", "datasets", "reduce", "parse"),
+}
+_CHUNK: Final = 500
+_MOST_STRANGERS: Final = 10
+
+
+class Provenance:
+    """The claims of one run."""
+
+    def __init__(self, evidence: Evidence, oid: bytes) -> None:
+        self.evidence = evidence
+        self._run = evidence.body(oid, "run")
+        self.oid = oid
+        self._snapshot = evidence.body(self._run["snapshot"], "snapshot")
+        self.identity: dict[str, Any] = self._snapshot["identity"]
+        self._stages = [evidence.body(stage, "stage") for stage in self._run["stages"]]
+        self._datasets = dict(entries(evidence, self.identity["datasets"]))
+        self.origins = Counter[str]()
+        self.failed = 0
+
+    def findings(self) -> Iterator[Finding]:
+        """What is not explained."""
+        claimed = hash_of(RUN_ID_CONTEXT, self.identity)
+        if claimed != self._run["run_id"]:
+            said = (
+                f"the snapshot hashes to the run id {claimed.hex()[:12]}, the run says {self._run['run_id'].hex()[:12]}"
+            )
+            yield self._finding("run-id", said, ["snapshot"])
+        names = [stage["name"] for stage in self._stages]
+        if names != [name for name in STAGES if name in names]:
+            yield self._finding("stage-order", f"its stages are {', '.join(names)}", [])
+        completed = self._run["completed_through"]
+        if completed is not None and completed not in names:
+            yield self._finding(
+                "stage-missing", f"it says that it is complete through {completed}, which it has not", []
+            )
+        for stage in self._stages:
+            for track in stage["tracks"]:
+                yield from self._track(stage["name"], track)
+        yield from self._status()
+        for origin, count in self.origins.items():
+            yield self._finding("origin", f"{count:,} steps were not executed here: {origin}", [], "note")
+
+    def _track(self, stage: str, track: dict[str, Any]) -> Iterator[Finding]:
+        way = [f"stage {stage}", f"track {track['id']}"]
+        if stage not in READS:
+            yield self._finding("stage-unknown", f"{stage!r:.80} is no stage", way)
+            return
+        yield from self._track_inputs(stage, track, way)
+        if not _asked_for(self.identity["stages"].get(stage, {}), track["component"]):
+            message = f"the run did not ask for this state of {track['component'].get('id')!r:.80}: it was carried over"
+            yield self._finding("component-carried", message, way, "note")
+        receipts = Receipts(self, stage, track, way)
+        trees = [ByCase(entries(self.evidence, track[name])) for name in ("values", "steps", "failures")]
+        for chunk in self._cases(track, trees):
+            yield from receipts.check(chunk)
+        yield from receipts.conclude([key for tree in trees for key in islice(tree.rest(), _MOST_STRANGERS)])
+
+    def _track_inputs(self, stage: str, track: dict[str, Any], way: list[str]) -> Iterator[Finding]:
+        names = [name for name, _ in track["inputs"]]
+        if tuple(names) not in (READS[stage], (*READS[stage], "generate")):
+            yield self._finding("stage-inputs", f"it reads {', '.join(names)}", way)
+        roots = self._roots()
+        for name, root in track["inputs"]:
+            if name in roots and root not in roots[name]:
+                yield self._finding("stage-inputs", f"its {name} are not those of this run", way)
+
+    def _roots(self) -> dict[str, list[bytes]]:
+        made = {stage["name"]: [track["values"] for track in stage["tracks"]] for stage in self._stages}
+        return {**made, "cases": [self.identity["cases"]], "datasets": [self.identity["datasets"]]}
+
+    def _cases(self, track: dict[str, Any], own: Sequence[ByCase]) -> Iterator[list[CaseEntries]]:
+        """The cases in their order, some hundred at a time, each with what the trees of a track have of it."""
+        evidence = self.evidence
+        samples = self.identity["stages"].get("generate", {}).get("samples", 1)
+        read = [
+            (name, None if name in ("cases", "datasets") else ByCase(entries(evidence, root)))
+            for name, root in track["inputs"]
+        ]
+        cases = entries(evidence, self.identity["cases"])
+        while chunk := list(islice(cases, _CHUNK)):
+            keys = [key for key, _ in chunk]
+            values, steps, failures = (each.take(keys) for each in own)
+            inputs = [
+                [self._plain_input(name, key, oid) for key, oid in chunk]
+                if tree is None
+                else [_in_order(found, samples if name == "generate" else 1) for found in tree.take(keys)]
+                for name, tree in read
+            ]
+            yield [
+                CaseEntries(key, oid, values[at], steps[at], failures[at], [group[at] for group in inputs])
+                for at, (key, oid) in enumerate(chunk)
+            ]
+
+    def _plain_input(self, name: str, key: str, oid: bytes) -> Inputs:
+        if name == "cases":
+            return Inputs([oid], complete=True)
+        dataset = self._datasets.get(key.partition("/")[0])
+        return Inputs([] if dataset is None else [dataset], complete=dataset is not None)
+
+    def _status(self) -> Iterator[Finding]:
+        status = self._run["status"]
+        if status == "completed" and self.failed:
+            yield self._finding("status", f"it says completed, and {self.failed:,} steps failed", [])
+
+    def _finding(self, code: str, message: str, way: list[str], severity: Severity = "error") -> Finding:
+        return Finding(
+            code=code,
+            level="provenance",
+            severity=severity,
+            message=message,
+            way=[f"run {self.oid.hex()[:12]}", *way],
+        )
+
+
+def _in_order(found: dict[str, bytes], width: int) -> Inputs:
+    keys = sorted(found, key=lambda key: int(key.rpartition("/")[2]) if key.count("/") == 2 else 0)
+    return Inputs([found[key] for key in keys], complete=len(found) == width)
+
+
+def _asked_for(stage: dict[str, Any], component: dict[str, Any]) -> bool:
+    """Whether the identity of the run names the component in this state."""
+    named = [stage.get(name) for name in ("generator", "reducer", "parser")] + list(stage.get("metrics", []))
+    return any(
+        each is not None and (each.get("id"), each.get("fingerprint")) == (component["id"], component["fingerprint"])
+        for each in named
+    )
