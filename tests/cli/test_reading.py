@@ -212,6 +212,13 @@ def test_diff_tells_a_flipped_score_from_a_changed_one(project: Project) -> None
     assert flipped < text.index("sums/c7  exact_match  1 → 0") < changed < text.index("sums/c7  f1  1 → 0.5")
 
 
+def test_diff_says_of_how_many_cases_means_are_that_differ_in_that(project: Project) -> None:
+    project.edit("mine.py", 'case.case_id == "broken"', 'case.case_id in ("broken", "hostile")')
+    assert project("run", "main.toml").status == 3
+    text = project.here("diff", "main@{1}", "main").out
+    assert "exact_match: means over 9 and 8 cases with a score; `themis compare` pairs them" in text
+
+
 def test_diff_says_that_the_runs_have_other_cases(project: Project) -> None:
     assert "means over" not in project.here("diff", "main@{1}", "main").out
     project.edit("sums.jsonl", '"case_id": "c3"', '"case_id": "new"')

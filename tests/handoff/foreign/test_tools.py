@@ -81,6 +81,13 @@ def test_the_library_of_inspect_is_asked_for_where_it_is_not_installed(monkeypat
         inspect_log(INSPECT / "tools.eval", library=True)
 
 
+@BOTH_READERS
+def test_a_log_of_another_tool_is_refused_by_its_fields(library: bool) -> None:
+    with pytest.raises(DataError, match=r"sums\.json: eval: .*missing|sums\.json: record: .*`eval`") as caught:
+        inspect_log(PROMPTFOO, library=library)
+    assert "is this a log of that tool" in str(caught.value.hint)
+
+
 def test_both_forms_of_an_inspect_log_hold_the_same() -> None:
     one, other = (samples(inspect_log(INSPECT / f"graded.{form}")) for form in ("eval", "json"))
     assert one.keys() == other.keys() == {"sky", "2", "long"}

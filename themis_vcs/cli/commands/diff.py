@@ -111,6 +111,10 @@ def _print_metrics(output: Output, found: RunDiff) -> None:
         if found.changes.cases.added or found.changes.cases.removed:
             both = f"{found.cases_in_both:,} in both"
             output.line(f"means over {found.old.cases:,} and {count(found.new.cases, 'case')}; {both}")
+        for each in found.metrics:
+            if each.old and each.new and each.old.count != each.new.count:
+                scored = f"{each.old.count:,} and {count(each.new.count, 'case')} with a score"
+                output.line(f"{each.metric}: means over {scored}; `themis compare` pairs them", hang=2)
 
 
 def _listed(lines: list[list[Part]], limit: int) -> list[list[Part]]:

@@ -38,9 +38,14 @@ def has_library() -> bool:
 
 def reader_of(path: Path, *, library: bool) -> Reader:
     """The reader for a file. DataError for what is no log of Inspect."""
-    if library:
+    own = Single if path.suffix == ".json" else Archived
+    if not library:
+        return own(path)
+    try:
         return Installed(path)
-    return Single(path) if path.suffix == ".json" else Archived(path)
+    except DataError:
+        own(path)  # which says what is wrong, if it is no log at all
+        raise
 
 
 class Archived:
@@ -147,7 +152,7 @@ class Installed:
         try:
             return call()
         except Exception as error:  # whatever the library raises
-            reason = f"{type(error).__name__}: {error}"
+            reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
             raise DataError(
                 f"{self.path}: inspect_ai cannot read it: {reason:.500}",
                 hint="`--reader own` reads it without that library",
