@@ -282,3 +282,14 @@ def test_an_object_that_is_missing_or_not_what_was_stored_is_named_with_its_plac
     assert lost.way[1:] == ["stage parse", f"track {track.id}", "values", CASE]
     objects[oid] = payload[:-1] + b"?"
     assert codes(audited(repository)) == {"object-damaged"}
+
+
+def test_an_identity_of_another_shape_is_malformed_and_no_more(store: InMemoryRunStore) -> None:
+    repository = store.repository
+    snapshot = repository.load(repository.load(head(repository), Run).snapshot, Snapshot)
+    for stages in ({"generate": 5}, {"generate": {"seeds": [None]}}, {"score": {"metrics": [1]}}):
+        forged = repository.put(replace(snapshot, identity=replace(snapshot.identity, stages=stages)))
+        oid = rewritten(repository, "", run_too=lambda run, forged=forged: replace(run, snapshot=forged))  # type: ignore[misc]
+        found = audited(repository, oid)
+        assert codes(found) == {"object-malformed"}
+        assert outcomes(found) == ["not reproduced", "cannot tell"]

@@ -15,6 +15,7 @@ from themis_vcs.audit.finding import Finding
 from themis_vcs.audit.trees import Node, Stated, children, misplaced, node_of, split
 from themis_vcs.store.view import View
 
+_IDENTITY_FIELDS: Final = frozenset({"cases", "datasets", "revisions", "stages"})
 _TRACK_FIELDS: Final = frozenset({"id", "component", "params", "fanout", "inputs", "values", "steps", "failures"})
 
 
@@ -56,12 +57,13 @@ class Integrity:
         if isinstance(body, Problem):
             yield _finding(body, way, oid)
             return
+        identity = body["identity"]
+        wrong = _identity_problem(identity)
+        if wrong:
+            yield _finding(Problem("object-malformed", wrong), way, oid)
+            return
         for name in ("cases", "datasets"):
-            root = body["identity"].get(name)
-            if not _are_oids([root]):
-                yield _finding(Problem("object-malformed", f"identity.{name} is no oid"), way, oid)
-            else:
-                yield from self._tree(root, "value", [*way, name])
+            yield from self._tree(identity[name], "value", [*way, name])
 
     def _stage(self, oid: bytes, way: list[str]) -> Iterator[Finding]:
         if oid in self._seen:
@@ -150,19 +152,54 @@ def _is_step(body: dict[str, Any]) -> bool:
     return _are_oids(body["inputs"]) and (body["value"] is None) != (body["error"] is None)
 
 
+def _identity_problem(identity: dict[str, Any]) -> str | None:
+    if frozenset(identity) != _IDENTITY_FIELDS:
+        return "an identity that has not the fields of one"
+    if not _are_oids([identity["cases"], identity["datasets"]]):
+        return "identity: cases or datasets is no oid"
+    stages = identity["stages"]
+    if type(stages) is not dict or not all(type(each) is dict for each in stages.values()):
+        return "identity.stages: not a map for each stage"
+    generate = stages.get("generate", {})
+    seeds, samples = generate.get("seeds", []), generate.get("samples", 1)
+    if type(seeds) is not list or not all(type(each) is int for each in seeds) or type(samples) is not int:
+        return "identity.stages.generate: samples or seeds are no integers"
+    listed = (stage.get("metrics", []) for stage in stages.values())
+    if not all(type(each) is list and all(type(ref) is dict for ref in each) for each in listed):
+        return "identity.stages: metrics are no list of components"
+    return None
+
+
+def _is_component(component: Any) -> bool:
+    """Whether the parts of a component that matter here are of their types (OBJ, stage)."""
+    return (
+        type(component) is dict
+        and type(component.get("id")) is str
+        and _are_oids([component.get("fingerprint")])
+        and type(component.get("deterministic")) is bool
+        and type(component.get("also", [])) is list
+        and all(_is_component(each) for each in component.get("also", []))
+    )
+
+
 def _track_problem(track: Any) -> str | None:
     if type(track) is not dict or frozenset(track) != _TRACK_FIELDS or type(track["id"]) is not str:
         return "a track that has not the fields of a track"
+    if not _is_component(track["component"]):
+        return f"track {track['id']!r:.80}: its component is none"
     if not _are_oids([track[name] for name in ("params", "values", "steps", "failures")]):
         return f"track {track['id']!r:.80}: a reference is no oid"
     if type(track["fanout"]) is not int or track["fanout"] < 0:
         return f"track {track['id']!r:.80}: fanout is no count"
-    pairs = track["inputs"]
-    if type(pairs) is not list or not all(type(pair) is list and len(pair) == 2 for pair in pairs):
-        return f"track {track['id']!r:.80}: inputs are no pairs"
-    if not all(type(name) is str and _are_oids([root]) for name, root in pairs):
-        return f"track {track['id']!r:.80}: an input is no name with an oid"
+    if not _are_inputs(track["inputs"]):
+        return f"track {track['id']!r:.80}: inputs are no pairs of a name and an oid"
     return None
+
+
+def _are_inputs(pairs: Any) -> bool:
+    return type(pairs) is list and all(
+        type(pair) is list and len(pair) == 2 and type(pair[0]) is str and _are_oids(pair[1:]) for pair in pairs
+    )
 
 
 def _are_oids(found: Any) -> bool:

@@ -148,6 +148,6 @@ def _asked_for(stage: dict[str, Any], component: dict[str, Any]) -> bool:
     """Whether the identity of the run names the component in this state."""
     named = [stage.get(name) for name in ("generator", "reducer", "parser")] + list(stage.get("metrics", []))
     return any(
-        each is not None and (each.get("id"), each.get("fingerprint")) == (component["id"], component["fingerprint"])
+        type(each) is dict and (each.get("id"), each.get("fingerprint")) == (component["id"], component["fingerprint"])
         for each in named
     )
