@@ -22,6 +22,13 @@ def json_option(what: str = "Print one JSON document instead of text.") -> Calla
     return click.option("--json", "as_json", is_flag=True, help=what)
 
 
+def limit_option(default: int, what: str) -> Callable[[F], F]:
+    """`--limit N`: how many of something are printed, 0 for all."""
+    return click.option(
+        "--limit", type=click.IntRange(min=0), default=default, show_default=True, metavar="N", help=what
+    )
+
+
 def settings_option(function: F) -> F:
     """`--set a.b=c`, as the parameter `settings`."""
     return click.option(

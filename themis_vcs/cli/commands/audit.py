@@ -8,7 +8,7 @@ import click
 
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.failure import FINDINGS, OK
-from themis_vcs.cli.options import json_option
+from themis_vcs.cli.options import json_option, limit_option
 from themis_vcs.cli.output import Output, bold, colored, dim
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.wording import count, short
@@ -40,14 +40,7 @@ _OUTCOMES = {"reproduced": "green", "reproduced in part": "yellow", "not reprodu
     show_default=True,
     help="How far to go; each level includes those before it.",
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    metavar="N",
-    help="Findings to print; 0 for all. --json has all.",
-)
+@limit_option(20, "Findings to print; 0 for all. --json has all.")
 @json_option("Print one JSON document, themis.audit/1.")
 @click.pass_obj
 def command(session: Session, revision: str | None, level: Level, limit: int, as_json: bool) -> int:

@@ -8,7 +8,7 @@ import click
 
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.failure import FINDINGS, OK
-from themis_vcs.cli.options import json_option
+from themis_vcs.cli.options import json_option, limit_option
 from themis_vcs.cli.session import Session
 
 
@@ -57,14 +57,7 @@ from themis_vcs.cli.session import Session
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="The seed of all resampling."
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(min=0),
-    default=10,
-    show_default=True,
-    metavar="N",
-    help="Cases to name of each kind; 0 for all. --json names all.",
-)
+@limit_option(10, "Cases to name of each kind; 0 for all. --json names all.")
 @json_option("Print one JSON document, themis.compare/1.")
 @click.pass_obj
 def command(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from themis_vcs.cli.command import Command
-from themis_vcs.cli.options import json_option
+from themis_vcs.cli.options import json_option, limit_option
 from themis_vcs.cli.output import Output, Part, bold, clip, colored, dim
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.wording import change_lines, count, entries, number, short, status_color, surroundings_lines
@@ -31,14 +31,7 @@ if TYPE_CHECKING:
 )
 @click.argument("old", metavar="A")
 @click.argument("new", metavar="B")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    metavar="N",
-    help="Cases to list of each kind; 0 for all.",
-)
+@limit_option(20, "Cases to list of each kind; 0 for all.")
 @json_option()
 @click.pass_obj
 def command(session: Session, old: str, new: str, limit: int, as_json: bool) -> None:
