@@ -5,20 +5,27 @@ The forgeries keep all hashes right: whoever makes them has the specification, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from tests.support.components import Answer, Equal
+from tests.support.damage import damage_frame
 from tests.support.experiments import dataset, experiment
-from themis_vcs import InMemoryRunStore, Repository
+from themis_vcs import InMemoryRunStore, LmdbRunStore, Repository
 from themis_vcs.audit.audit import Audit
 from themis_vcs.audit.finding import Finding, Verdict
 from themis_vcs.model import tree
-from themis_vcs.model.objects import Run, Snapshot, Stage, Step, Track, TreeNode, Value
+from themis_vcs.model.codec import pack
+from themis_vcs.model.objects import Run, Snapshot, Stage, Step, Track, TreeNode, Value, load
 from themis_vcs.model.oid import Oid
+from themis_vcs.store import segments
+from themis_vcs.store.lmdb import LmdbBackend
+from themis_vcs.store.seal import sealed
+from themis_vcs.store.tables import Writer
 
 CASE = "sums/c1"
 
@@ -33,10 +40,10 @@ class Failing(Answer):
 
 
 @pytest.fixture
-def store() -> InMemoryRunStore:
-    store = InMemoryRunStore()
-    experiment(8, name="main").run(store=store)
-    return store
+def store(tmp_path: Path) -> Iterator[LmdbRunStore]:
+    with LmdbRunStore(tmp_path / "store") as store:
+        experiment(8, name="main").run(store=store)
+        yield store
 
 
 def audited(repository: Repository, oid: Oid | None = None) -> tuple[list[Finding], list[Verdict]]:
@@ -79,7 +86,7 @@ def test_an_honest_run_is_reproduced(options: dict[str, Any]) -> None:
     assert outcomes(found) == ["reproduced", "reproduced"]
 
 
-def test_a_replay_and_a_run_that_stopped_early_are_reproduced(store: InMemoryRunStore) -> None:
+def test_a_replay_and_a_run_that_stopped_early_are_reproduced(store: LmdbRunStore) -> None:
     experiment(8, name="main", metrics=[Equal()]).replay(stage="score", store=store)
     experiment(8, name="early").run(store=store, until_stage="parse")
     for name in ("main", "early"):
@@ -107,16 +114,13 @@ def rewritten(
 
 
 def changed(repository: Repository, root: Oid, changes: dict[str, Oid | None]) -> Oid:
-    built = tree.update(root, changes, lambda oid: repository.load(oid, TreeNode))
+    return kept(repository, tree.update(root, changes, lambda oid: repository.load(oid, TreeNode)))
+
+
+def kept(repository: Repository, built: tree.Built) -> Oid:
     for payload in built.nodes.values():
-        repository.put(tree_node(payload))
+        repository.put(load(payload, TreeNode))
     return built.root
-
-
-def tree_node(payload: bytes) -> TreeNode:
-    from themis_vcs.model.objects import load
-
-    return load(payload, TreeNode)
 
 
 def at(repository: Repository, root: Oid, key: str) -> Oid:
@@ -134,7 +138,7 @@ def with_step(repository: Repository, key: str = CASE, **fields: Any) -> Callabl
     return change
 
 
-def test_a_swapped_value_is_found(store: InMemoryRunStore) -> None:
+def test_a_swapped_value_is_found(store: LmdbRunStore) -> None:
     repository = store.repository
 
     def swap(track: Track) -> Track:
@@ -147,7 +151,7 @@ def test_a_swapped_value_is_found(store: InMemoryRunStore) -> None:
     assert CASE in {finding.way[-1] for finding in found[0] if finding.code == "step-of-another-value"}
 
 
-def test_an_altered_score_is_found(store: InMemoryRunStore) -> None:
+def test_an_altered_score_is_found(store: LmdbRunStore) -> None:
     repository = store.repository
 
     def alter(track: Track) -> Track:
@@ -159,7 +163,7 @@ def test_an_altered_score_is_found(store: InMemoryRunStore) -> None:
 
 
 def test_an_altered_score_with_an_altered_receipt_disagrees_with_the_receipt_that_there_was(
-    store: InMemoryRunStore,
+    store: LmdbRunStore,
 ) -> None:
     repository = store.repository
 
@@ -187,7 +191,7 @@ def test_an_altered_score_with_an_altered_receipt_disagrees_with_the_receipt_tha
     ],
 )
 def test_a_receipt_of_something_else_is_found(
-    store: InMemoryRunStore, stage: str, fields: dict[str, Any], code: str
+    store: LmdbRunStore, stage: str, fields: dict[str, Any], code: str
 ) -> None:
     repository = store.repository
     if "params" in fields:
@@ -196,7 +200,7 @@ def test_a_receipt_of_something_else_is_found(
     assert code in codes(found)
 
 
-def test_a_case_that_was_left_out_is_found(store: InMemoryRunStore) -> None:
+def test_a_case_that_was_left_out_is_found(store: LmdbRunStore) -> None:
     repository = store.repository
 
     def leave_out(track: Track) -> Track:
@@ -210,7 +214,7 @@ def test_a_case_that_was_left_out_is_found(store: InMemoryRunStore) -> None:
     assert [(finding.code, finding.way[-1]) for finding in found[0]] == [("case-left-out", CASE)]
 
 
-def test_a_result_of_no_case_is_found(store: InMemoryRunStore) -> None:
+def test_a_result_of_no_case_is_found(store: LmdbRunStore) -> None:
     repository = store.repository
 
     def add(track: Track) -> Track:
@@ -223,16 +227,19 @@ def test_a_result_of_no_case_is_found(store: InMemoryRunStore) -> None:
     assert codes(audited(repository, rewritten(repository, "score", add))) == {"case-unknown"}
 
 
-def test_an_identity_that_is_not_that_of_the_run_is_found(store: InMemoryRunStore) -> None:
-    repository = store.repository
+def asking_for(repository: Repository, **stages: Any) -> Oid:
+    """A run that says that something else was asked for in some stages."""
     snapshot = repository.load(repository.load(head(repository), Run).snapshot, Snapshot)
-    stages = {**snapshot.identity.stages, "judge": {"metrics": []}}
-    forged = repository.put(replace(snapshot, identity=replace(snapshot.identity, stages=stages)))
-    found = audited(repository, rewritten(repository, "", run_too=lambda run: replace(run, snapshot=forged)))
-    assert "run-id" in codes(found)
+    identity = replace(snapshot.identity, stages={**snapshot.identity.stages, **stages})
+    forged = repository.put(replace(snapshot, identity=identity))
+    return rewritten(repository, "", run_too=lambda run: replace(run, snapshot=forged))
 
 
-def test_inputs_of_another_run_are_found(store: InMemoryRunStore) -> None:
+def test_an_identity_that_is_not_that_of_the_run_is_found(store: LmdbRunStore) -> None:
+    assert "run-id" in codes(audited(store.repository, asking_for(store.repository, judge={"metrics": []})))
+
+
+def test_inputs_of_another_run_are_found(store: LmdbRunStore) -> None:
     repository = store.repository
     experiment(8, name="other", generator=Answer(salt="x")).run(store=store)
     other = repository.load(head(repository, "other"), Run)
@@ -240,14 +247,31 @@ def test_inputs_of_another_run_are_found(store: InMemoryRunStore) -> None:
     assert "stage-inputs" in codes(audited(repository, rewritten(repository, "reduce", lambda _: track)))
 
 
-def test_a_ref_that_was_moved_behind_its_log_is_found(store: InMemoryRunStore) -> None:
+def written(repository: Repository, write: Callable[[Writer], object]) -> None:
+    """Write into the database behind the store's back."""
+    assert isinstance(repository.backend, LmdbBackend)
+    repository.backend.environment.write(write)
+
+
+def test_a_ref_that_was_moved_behind_its_log_is_found(store: LmdbRunStore) -> None:
     repository = store.repository
     before = head(repository)
     experiment(8, name="main", metrics=[Equal()]).replay(stage="score", store=store)
-    repository.backend._refs["names/main"] = before  # type: ignore[attr-defined]
+    written(repository, lambda writer: writer.put("refs", b"names/main", sealed("refs", b"names/main", before)))
     found = audited(repository, before)
-    assert codes(found) == {"ref-moved"}
+    assert codes(found) == {"ref-damaged"}
     assert outcomes(found) == ["not reproduced", "cannot tell"]
+
+
+def test_a_move_that_is_not_in_the_log_is_found_though_a_later_one_is(store: LmdbRunStore) -> None:
+    repository = store.repository
+    experiment(8, name="main", metrics=[Equal()]).replay(stage="score", store=store)
+    last, first = repository.reflog("names/main")
+    key = b"names/main\0" + (2).to_bytes(8, "big")
+    row = pack([b"\1" * 32, last.new, last.time, last.who, last.message])
+    assert last.old == first.new
+    written(repository, lambda writer: writer.put("reflog", key, sealed("reflog", key, row)))
+    assert codes(audited(repository)) == {"ref-moved"}
 
 
 def test_a_tree_that_is_cut_elsewhere_is_found() -> None:
@@ -270,26 +294,84 @@ def test_a_tree_that_is_cut_elsewhere_is_found() -> None:
     assert codes(found) == {"tree-malformed"}
 
 
-def test_an_object_that_is_missing_or_not_what_was_stored_is_named_with_its_place(store: InMemoryRunStore) -> None:
+def test_an_object_that_is_missing_or_not_what_was_stored_is_named_with_its_place(store: LmdbRunStore) -> None:
     repository = store.repository
     run = repository.load(head(repository), Run)
     (track,) = repository.load(run.stages[2], Stage).tracks
     oid = at(repository, track.values, CASE)
-    objects = repository.backend._objects  # type: ignore[attr-defined]
-    payload = objects.pop(oid)
-    (lost,) = {finding.way[-1]: finding for finding in audited(repository)[0]}.values()
-    assert (lost.code, lost.oid) == ("object-missing", oid.hex())
-    assert lost.way[1:] == ["stage parse", f"track {track.id}", "values", CASE]
-    objects[oid] = payload[:-1] + b"?"
-    assert codes(audited(repository)) == {"object-damaged"}
+    damage_frame(repository, oid)
+    (found,) = audited(repository)[0]
+    assert (found.code, found.oid) == ("object-damaged", oid.hex())
+    assert found.way[1:] == ["stage parse", f"track {track.id}", "values", CASE]
+    written(
+        repository,
+        lambda writer: segments.forget(
+            writer, list(segments.rows(writer.cursor(segments.INDEX), oid[: segments.PREFIX]))
+        ),
+    )
+    assert codes(audited(repository)) == {"object-missing"}
 
 
-def test_an_identity_of_another_shape_is_malformed_and_no_more(store: InMemoryRunStore) -> None:
+@pytest.mark.parametrize("stages", [{"generate": 5}, {"generate": {"seeds": [None]}}, {"score": {"metrics": [1]}}])
+def test_an_identity_of_another_shape_is_malformed_and_no_more(store: LmdbRunStore, stages: dict[str, Any]) -> None:
+    found = audited(store.repository, asking_for(store.repository, **stages))
+    assert codes(found) == {"object-malformed"}
+    assert outcomes(found) == ["not reproduced", "cannot tell"]
+
+
+def test_a_metric_without_a_track_and_a_track_that_is_there_twice_are_found(store: LmdbRunStore) -> None:
     repository = store.repository
-    snapshot = repository.load(repository.load(head(repository), Run).snapshot, Snapshot)
-    for stages in ({"generate": 5}, {"generate": {"seeds": [None]}}, {"score": {"metrics": [1]}}):
-        forged = repository.put(replace(snapshot, identity=replace(snapshot.identity, stages=stages)))
-        oid = rewritten(repository, "", run_too=lambda run, forged=forged: replace(run, snapshot=forged))  # type: ignore[misc]
-        found = audited(repository, oid)
-        assert codes(found) == {"object-malformed"}
-        assert outcomes(found) == ["not reproduced", "cannot tell"]
+    run = repository.load(head(repository), Run)
+    at_score = 3
+    stage = repository.load(run.stages[at_score], Stage)
+    for tracks, code in (([], "component-left-out"), (stage.tracks * 2, "track-twice")):
+        forged = repository.put(replace(stage, tracks=tracks))
+        stages = [*run.stages[:at_score], forged, *run.stages[at_score + 1 :]]
+        assert code in codes(audited(repository, repository.put(replace(run, stages=stages))))
+
+
+def test_more_draws_than_there_are_is_one_finding_for_each_case(store: LmdbRunStore) -> None:
+    found = audited(store.repository, rewritten(store.repository, "judge", lambda track: replace(track, fanout=10**15)))
+    assert [finding.code for finding in found[0]] == ["case-left-out"] * 8
+
+
+@pytest.mark.parametrize("key", ["sums/c1/x", "sums/c1/00", "sums/c1/\u0663", "sums/c1/" + "9" * 900])
+def test_a_key_that_is_no_draw_is_found(store: LmdbRunStore, key: str) -> None:
+    repository = store.repository
+
+    def add(track: Track) -> Track:
+        forged = {
+            name: changed(repository, root, {key: at(repository, root, f"{CASE}/0")})
+            for name, root in (("values", track.values), ("steps", track.steps))
+        }
+        return replace(track, **forged)
+
+    found = audited(repository, rewritten(repository, "judge", add))
+    assert codes(found) == {"case-unknown"}
+
+
+@pytest.mark.parametrize(
+    ("scores", "stated", "code"),
+    [
+        ([0.5, 1.0], 0.75, set()),
+        ([0.5, 1.0], 0.8, {"score-aggregate"}),
+        ([1e308, 1e308], 1e308, set()),
+        ([float("inf"), float("-inf")], 0.0, set()),
+        (5, 0.5, set()),
+        ([None], 0.5, set()),
+    ],
+)
+def test_a_mean_is_held_against_its_scores(store: LmdbRunStore, scores: Any, stated: float, code: set[str]) -> None:
+    repository = store.repository
+
+    def judged(track: Track) -> Track:
+        key = f"{CASE}/0"
+        value = repository.load(at(repository, track.values, key), Value)
+        given = [{"metric_id": "m", "value": each} for each in scores] if type(scores) is list else scores
+        data = {**value.data, "scores": given, "aggregation_output": {"method": "mean", "value": stated, "details": {}}}
+        forged = repository.put(replace(value, data=data))
+        return with_step(repository, key, value=forged)(
+            replace(track, values=changed(repository, track.values, {key: forged}))
+        )
+
+    assert codes(audited(repository, rewritten(repository, "judge", judged))) - {"receipts-disagree"} == code

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from themis_vcs.audit.evidence import Evidence, Unreadable
-from themis_vcs.audit.finding import LEVELS, Finding, Level, Outcome, Verdict
-from themis_vcs.audit.integrity import Integrity, refs
+from themis_vcs.audit.evidence import Evidence
+from themis_vcs.audit.finding import DAMAGE, LEVELS, Finding, Level, Outcome, Verdict
+from themis_vcs.audit.integrity import Integrity
 from themis_vcs.audit.provenance import Provenance
 from themis_vcs.store.view import View
 
@@ -23,7 +23,7 @@ class Audit:
     def findings(self, through: Level = "provenance") -> Iterator[Finding]:
         """Go through the levels up to `through`. One that finds errors leaves those above it without a ground."""
         for level in LEVELS[: LEVELS.index(through) + 1]:
-            if any(verdict.outcome != "reproduced" and verdict.findings.get("error") for verdict in self.verdicts):
+            if any(verdict.findings.get("error") for verdict in self.verdicts):
                 why = f"the level before it, {self.verdicts[-1].level}, found errors"
                 self.verdicts.append(Verdict(level=level, outcome="cannot tell", why=why, checked={}, findings={}))
                 continue
@@ -31,7 +31,7 @@ class Audit:
             severities, damaged = Counter[str](), False
             for finding in self._level(level):
                 severities[finding.severity] += 1
-                damaged = damaged or finding.code.startswith(("object-", "tree-"))
+                damaged = damaged or finding.code in DAMAGE
                 yield finding
             outcome, why = _outcome(severities)
             checked = dict(Counter(self._evidence.read) - before)
@@ -48,12 +48,7 @@ class Audit:
 
     def _level(self, level: Level) -> Iterator[Finding]:
         if level == "integrity":
-            yield from Integrity(self._evidence).run(self._oid)
-            try:
-                run = self._evidence.body(self._oid, "run")
-            except Unreadable:  # said above
-                return
-            yield from refs(self._evidence.view, run["name"], run["run_id"])
+            yield from Integrity(self._evidence).findings(self._oid)
         else:
             yield from Provenance(self._evidence, self._oid).findings()
 

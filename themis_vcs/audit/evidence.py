@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgpack
 from blake3 import blake3
 
-from themis_vcs.errors import Corrupt, ThemisError
+from themis_vcs.errors import ObjectNotFound, ThemisError
 from themis_vcs.store.view import View
 
 OID_CONTEXT: Final = "themis_vcs 2026-11-23 object v1"
@@ -123,8 +123,8 @@ class Evidence:
         try:
             return self.view.read(oid)
         except (ThemisError, OSError) as error:
-            lost = isinstance(error, Corrupt) and not self.view.has(oid)
-            return Problem("object-missing" if lost else "object-damaged", str(error))
+            missing = isinstance(error.__cause__, ObjectNotFound)
+            return Problem("object-missing" if missing else "object-damaged", str(error))
 
 
 def oid_of(payload: bytes) -> bytes:

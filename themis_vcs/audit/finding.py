@@ -13,6 +13,12 @@ Outcome = Literal["reproduced", "reproduced in part", "not reproduced", "cannot 
 LEVELS: Final[tuple[Level, ...]] = ("integrity", "provenance")
 
 
+DAMAGE: Final = frozenset(
+    {"object-missing", "object-damaged", "object-malformed", "object-of-another-kind", "tree-malformed", "ref-damaged"}
+)
+"""The codes that say that what was stored is not there, or is not what was stored."""
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is not as it should be, or that a reader should know.
 

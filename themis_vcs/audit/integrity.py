@@ -7,12 +7,12 @@ each node.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Any, Final
 
 from themis_vcs.audit.evidence import Evidence, Problem
 from themis_vcs.audit.finding import Finding
 from themis_vcs.audit.trees import Node, Stated, children, misplaced, node_of, split
+from themis_vcs.errors import ThemisError
 from themis_vcs.store.view import View
 
 _IDENTITY_FIELDS: Final = frozenset({"cases", "datasets", "revisions", "stages"})
@@ -27,8 +27,8 @@ class Integrity:
         self._seen: set[bytes] = set()
         self._nodes: dict[str, dict[bytes, Node | None]] = {"value": {}, "step": {}}
 
-    def run(self, oid: bytes) -> Iterator[Finding]:
-        """What is wrong with a run, its surroundings, its stages, and the runs before it."""
+    def findings(self, oid: bytes) -> Iterator[Finding]:
+        """What is wrong with a run, its surroundings, its stages, its refs, and the runs before it."""
         before = [oid]
         while before:
             each = before.pop()
@@ -47,6 +47,8 @@ class Integrity:
             for stage in body["stages"]:
                 yield from self._stage(stage, way)
             before.extend(body["parents"])
+            if each == oid:
+                yield from _refs(self._evidence.view, body["name"], body["run_id"])
 
     def _snapshot(self, oid: bytes, way: list[str]) -> Iterator[Finding]:
         if oid in self._seen:
@@ -129,23 +131,22 @@ class Integrity:
         return found
 
 
-def refs(view: View, name: str, run_id: bytes) -> Iterator[Finding]:
-    """Whether the refs of a run stand where their logs say, and each move began where the one before ended."""
+def _refs(view: View, name: str, run_id: bytes) -> Iterator[Finding]:
+    """Whether the refs of a run stand where their logs say, by an unbroken line of moves."""
     for ref in (f"names/{name}", f"runs/{run_id.hex()}/head"):
-        at, moves = view.ref(ref), view.reflog(ref)
+        try:
+            at, moves = view.ref(ref), view.reflog(ref)
+        except ThemisError as error:
+            yield Finding(code="ref-damaged", level="integrity", severity="error", message=str(error), way=[ref])
+            continue
         if at is None:
             continue
-        stands = moves[0].new if moves else None
-        if stands != at:
-            said = "its log has no move" if stands is None else f"its log says {stands.hex()[:12]}"
-            message = f"{ref} points to {at.hex()[:12]}, and {said}: it was moved by other means"
-            yield Finding(
-                code="ref-moved", level="integrity", severity="error", message=message, way=[ref], oid=at.hex()
-            )
-        for newer, older in pairwise(moves):
-            if newer.old != older.new:
-                message = f"{ref}: a move of its log does not begin where the one before ended"
-                yield Finding(code="reflog-broken", level="integrity", severity="error", message=message, way=[ref])
+        # Newest first: each move began where the one before it ended, and the ref stands where the last one did.
+        for then, move in zip([at, *(each.old for each in moves)], moves, strict=False):
+            if then != move.new:
+                ended = "nowhere" if move.new is None else move.new.hex()[:12]
+                message = f"{ref}: a move ended at {ended}, and what follows is elsewhere: it was moved by other means"
+                yield Finding(code="ref-moved", level="integrity", severity="error", message=message, way=[ref])
 
 
 def _is_step(body: dict[str, Any]) -> bool:

@@ -26,6 +26,7 @@ READS: Final = {
     "score": ("cases", "datasets", "parse"),
     "judge": ("cases", "datasets", "reduce", "parse"),
 }
+SCORING: Final = ("score", "judge")
 _CHUNK: Final = 500
 _MOST_STRANGERS: Final = 10
 
@@ -61,11 +62,25 @@ class Provenance:
                 "stage-missing", f"it says that it is complete through {completed}, which it has not", []
             )
         for stage in self._stages:
+            yield from self._asked(stage)
             for track in stage["tracks"]:
                 yield from self._track(stage["name"], track)
         yield from self._status()
         for origin, count in self.origins.items():
             yield self._finding("origin", f"{count:,} steps were not executed here: {origin}", [], "note")
+
+    def _asked(self, stage: dict[str, Any]) -> Iterator[Finding]:
+        """Whether the stage has every metric that was asked for, or its one component, and each once."""
+        name, way = stage["name"], [f"stage {stage['name']}"]
+        there = Counter(track["id"] for track in stage["tracks"])
+        for each in (each for each, count in there.items() if count > 1):
+            yield self._finding("track-twice", f"it has {each!r:.80} more than once", way)
+        if name in SCORING:
+            asked = [ref.get("id") for ref in self.identity["stages"].get(name, {}).get("metrics", [])]
+            for each in (each for each in asked if each not in there):
+                yield self._finding("component-left-out", f"{each!r:.80} was asked for, and it has no track of it", way)
+        elif len(there) != 1:
+            yield self._finding("component-left-out", f"it has {len(there)} tracks instead of one", way)
 
     def _track(self, stage: str, track: dict[str, Any]) -> Iterator[Finding]:
         way = [f"stage {stage}", f"track {track['id']}"]
@@ -110,7 +125,7 @@ class Provenance:
             inputs = [
                 [self._plain_input(name, key, oid) for key, oid in chunk]
                 if tree is None
-                else [_in_order(found, samples if name == "generate" else 1) for found in tree.take(keys)]
+                else [_inputs(found, key, name, samples) for key, found in zip(keys, tree.take(keys), strict=True)]
                 for name, tree in read
             ]
             yield [
@@ -139,9 +154,12 @@ class Provenance:
         )
 
 
-def _in_order(found: dict[str, bytes], width: int) -> Inputs:
-    keys = sorted(found, key=lambda key: int(key.rpartition("/")[2]) if key.count("/") == 2 else 0)
-    return Inputs([found[key] for key in keys], complete=len(found) == width)
+def _inputs(found: dict[str, bytes], case: str, name: str, samples: int) -> Inputs:
+    """What a case has in the values of a stage before, sample by sample."""
+    width = samples if name == "generate" else 1
+    keys = [f"{case}/{number}" for number in range(len(found))] if name == "generate" else [case]
+    oids = [found[key] for key in keys if key in found]
+    return Inputs(oids, complete=len(oids) == len(found) == width)
 
 
 def _asked_for(stage: dict[str, Any], component: dict[str, Any]) -> bool:

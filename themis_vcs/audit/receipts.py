@@ -6,6 +6,7 @@ After docs/reference/format/objects.md (DER-1, DER-4) and docs/explanation/finge
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
@@ -19,6 +20,7 @@ DERIVATION_CONTEXT: Final = "themis_vcs 2026-11-23 derivation v1"
 SEED_CONTEXT: Final = "themis_vcs 2026-11-23 seed v1"
 COMBINED_CONTEXT: Final = "themis_vcs 2026-11-23 combined fingerprint v1"
 INDEXED: Final = ("generate", "judge")
+_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 _DERIVATION = blake3(derive_key_context=DERIVATION_CONTEXT)
 
 
@@ -69,6 +71,7 @@ class Receipts:
             for case in cases
             for found in (case.steps, case.failures)
             for key, oid in found.items()
+            if self._number(case.key, key) is not None
         ]
         evidence = self._of.evidence
         keys = []
@@ -102,11 +105,12 @@ class Receipts:
     def _coverage(self, case: CaseEntries) -> Iterator[Finding]:
         complete = all(each.complete for each in case.inputs)
         there = case.values.keys() | case.failures.keys()
-        for key in self._keys(case.key):
-            if complete and key not in there:
-                yield self._finding("case-left-out", "it has neither a value nor a failure", key, case.case)
-        for key in there.difference(self._keys(case.key)):
-            yield self._finding("case-unknown", "it is no sample or draw of its case", key, None)
+        missing = next((key for key in self._keys(case.key) if key not in there), None)
+        if complete and missing is not None:
+            yield self._finding("case-left-out", "it has neither a value nor a failure", missing, case.case)
+        for key in there:
+            if self._number(case.key, key) is None:
+                yield self._finding("case-unknown", "it is no sample or draw of its case", key, None)
         for key in case.values.keys() - case.steps.keys():
             yield self._finding("value-without-step", "no receipt explains its value", key, case.values[key])
         for key in case.steps.keys() - case.values.keys():
@@ -116,10 +120,21 @@ class Receipts:
         if there and not complete:
             yield self._finding("step-inputs", "it has results, and its inputs are not all there", case.key, None)
 
-    def _keys(self, case: str) -> list[str]:
+    def _keys(self, case: str) -> Iterator[str]:
+        """The keys that a case must have in the track."""
+        if self._stage in INDEXED:
+            yield from (f"{case}/{number}" for number in range(self._track["fanout"]))
+        else:
+            yield case
+
+    def _number(self, case: str, key: str) -> int | None:
+        """The number of a sample or draw of a case, 0 where there is one only; None for a key that is none of these."""
         if self._stage not in INDEXED:
-            return [case]
-        return [f"{case}/{number}" for number in range(self._track["fanout"])]
+            return 0 if key == case else None
+        number = key[len(case) + 1 :]
+        if not _NUMBER.fullmatch(number) or int(number) >= self._track["fanout"]:
+            return None
+        return int(number)
 
     def _receipt(
         self, case: CaseEntries, key: str, step: dict[str, Any], value: bytes | None
@@ -139,7 +154,7 @@ class Receipts:
             self._unproven += 1
         if not self._reads(case, step["inputs"]):
             yield "step-inputs", "its receipt names other inputs than the run has for the case"
-        seed = self._seed(case.key, 0 if key == case.key else int(key.rpartition("/")[2]))
+        seed = self._seed(case.key, self._number(case.key, key) or 0)
         if step["seed"] != seed:
             yield "step-seed", f"its receipt has the seed {step['seed']}, from those of the run follows {seed}"
 
@@ -248,18 +263,15 @@ def _mean_problem(evaluation: Any) -> str | None:
     aggregated = evaluation.get("aggregation_output") if type(evaluation) is dict else None
     if not isinstance(aggregated, dict) or aggregated.get("method") != "mean":
         return None
-    values: list[Any] = [score.get("value") for score in evaluation.get("scores", []) if isinstance(score, dict)]
+    scores: Any = evaluation.get("scores")
     stated: Any = aggregated.get("value")
-    if not values or not _are_numbers([*values, stated]):
+    values: list[Any] = [score.get("value") for score in scores if type(score) is dict] if type(scores) is list else []
+    if not values or not all(type(each) in (int, float) and math.isfinite(each) for each in (*values, stated)):
         return None
-    mean = math.fsum(values) / len(values)
+    mean = math.fsum(each / len(values) for each in values)
     if math.isclose(mean, stated, rel_tol=1e-9, abs_tol=1e-12):
         return None
     return f"it says {stated!r}, the mean of its scores is {mean!r}"
-
-
-def _are_numbers(found: list[Any]) -> bool:
-    return all(type(each) in (int, float) for each in found)
 
 
 def _origin(origin: dict[str, Any]) -> str:

@@ -96,9 +96,9 @@ def node_of(body: dict[str, Any]) -> Node | str:
 
 
 def misplaced(node: Node, stated: Stated) -> str | None:
-    """What is wrong with a node in its place (TREE-4, TREE-6, TREE-7, TREE-10)."""
+    """What is wrong with a node in its place (TREE-4, TREE-6, TREE-7, TREE-10); a root has none above it."""
     if stated.level is None:
-        return None
+        return "a root above level 0 with one entry" if node.level and node.first == node.last else None
     if (node.level, node.last, node.below) != (stated.level, stated.key, stated.below):
         return f"not the child that its parent states at {stated.key!r:.200}"
     if node.first <= stated.after:
