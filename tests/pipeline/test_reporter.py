@@ -148,6 +148,7 @@ def test_columns_behind_a_plus_are_added_to_the_usual_ones(store: RunStore) -> N
     usual, more = (list(document(store, columns=columns)["rows"][0]) for columns in (None, "+output,metadata.topic"))
     assert usual[-1] == "candidate"
     assert more == [*usual, "output", "metadata.topic"]
+    assert list(document(store, columns="+case")["rows"][0]) == usual
 
 
 def test_rows_and_columns_that_are_asked_for(store: RunStore) -> None:

@@ -36,7 +36,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     `outcome` is correct or incorrect for a metric whose values are all 0 or 1, scored for any other; error where a
     step failed, `stage` being the first that did; and not reached where nothing was tried. What was not asked for is
-    None.
+    None, but for the details of a step that failed.
     """
 
     dataset: str

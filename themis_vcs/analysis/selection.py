@@ -133,7 +133,7 @@ class Asked:
         """What it means, with the columns `default` if none are named. UsageError names what is wrong with the text."""
         said = self.columns if isinstance(self.columns, str) else ",".join(self.columns or ())
         named = [name.strip() for name in said.removeprefix("+").split(",")] if self.columns is not None else []
-        columns = [*default, *named] if self.columns is None or said.startswith("+") else named
+        columns = dict.fromkeys([*default, *named] if self.columns is None or said.startswith("+") else named)
         sort = None
         if self.sort is not None:
             name, _, order = self.sort.partition(":")

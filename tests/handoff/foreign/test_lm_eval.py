@@ -63,3 +63,9 @@ def test_a_second_import_adds_nothing(project: Project) -> None:
     again = project("import", "lm-eval", str(LOGS))
     assert again.out.count("all of it is here already") == 3
     assert project("stats", "--json").document["objects"] == before
+
+
+def test_a_name_for_several_runs_is_followed_by_what_tells_them_apart(project: Project) -> None:
+    assert project("import", "lm-eval", str(LOGS), "--name", "mine").status == 0
+    names = [row["ref"].removeprefix("names/") for row in project("ls", "--json").rows]
+    assert names == ["mine/choices", "mine/pages", "mine/sums"]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from themis_vcs.errors import DataError, UsageError
 from themis_vcs.evaluation.results import GenerationResult
@@ -34,40 +34,58 @@ def lm_eval(paths: Sequence[Path], *, dataset: str | None = None) -> list[Log]:
     if dataset is not None and len(samples) > 1:
         raise UsageError(f"--dataset is for one task, and these are {len(samples)}")
     said = Fields(str(results), document(results, "lm-eval", "")) if results else Fields("", {})
-    shapes = {path: (_width(path), _scorers(path)) for path in samples}
+    shapes = {path: _shape(path) for path in samples}
     return [
-        _log([path for path in samples if shapes[path] == shape], results, said, shape, dataset)
-        for shape in sorted(set(shapes.values()))
+        _log({path: each for path, each in shapes.items() if each.alike == alike}, results, said, dataset)
+        for alike in sorted({each.alike for each in shapes.values()})
     ]
 
 
-def _log(
-    samples: list[Path],
-    results: Path | None,
-    said: Fields,
-    shape: tuple[int, tuple[str, ...]],
-    dataset: str | None,
-) -> Log:
-    width, scorers = shape
+class _Shape(NamedTuple):
+    """What a file of samples has: how often each was asked, its filters, and pairs of a metric and a filter."""
+
+    width: int
+    filters: list[str]
+    scored: list[tuple[str, str]]
+
+    @property
+    def alike(self) -> tuple[int, tuple[str, ...]]:
+        """What tasks must share to be one log: how often they were asked, and the names of their scores."""
+        return self.width, tuple(sorted(_metric(metric, chosen, self.filters) for metric, chosen in self.scored))
+
+
+def _shape(path: Path) -> _Shape:
+    width, filters, scored = 0, dict[str, None](), dict[tuple[str, str], None]()
+    for place, record in records(path):
+        line = Fields(place, record)
+        width = width or len(_texts(line) or [""])
+        chosen = line.text("filter", "none")
+        filters[chosen] = None
+        scored.update({(metric, chosen): None for metric, _ in _metrics(line)})
+    if not width:
+        raise DataError(f"{path}: it holds no sample", hint=_HINT)
+    return _Shape(width, list(filters), sorted(scored))
+
+
+def _log(shapes: dict[Path, _Shape], results: Path | None, said: Fields, dataset: str | None) -> Log:
+    samples = list(shapes)
     tasks = {path: _task(path) for path in samples}
     names = {path: dataset or task for path, task in tasks.items()}
-    filters = {path: _filters(path) for path in samples}
     notes = [] if results else [f"{samples[0].parent}: no results file beside the samples: model and means not known"]
-    notes += [
-        note for path, task in tasks.items() for note in _left_out(path, said.within("results").within(task), scorers)
-    ]
+    for path, shape in shapes.items():
+        notes += _left_out(path, said.within("results").within(tasks[path]), shape)
     return Log(
         tool="lm-eval",
         version=said.text("lm_eval_version", "unknown"),
         model=said.text("model_name", "unknown"),
         name="+".join(sorted(tasks.values())) if len(tasks) <= 3 else f"{len(tasks)}-tasks",
         files=log_files([*samples, *([results] if results else [])]),
-        read=lambda: (each for path in samples for each in _samples(path, names[path], filters[path])),
+        read=lambda: (each for path in samples for each in _samples(path, names[path], shapes[path].filters)),
         revisions={names[path]: _version(said, tasks[path]) for path in samples},
-        samples_each=width,
+        samples_each=shapes[samples[0]].width,
         configuration={"config": _plain(said.within("config").data), "n-shot": said.within("n-shot").data},
         created=str(said.get("date")) if said.get("date") is not None else None,
-        summary=_summary(said, tasks, names, filters),
+        summary=_summary(said, tasks, names, shapes),
         notes=notes,
     )
 
@@ -161,45 +179,28 @@ def _outputs(line: Fields) -> list[GenerationResult | str]:
     return [GenerationResult(responses)] if responses else ["the log has no answer"]
 
 
-def _width(path: Path) -> int:
-    for place, record in records(path):
-        return len(_texts(Fields(place, record)) or [""])
-    raise DataError(f"{path}: it holds no sample", hint=_HINT)
-
-
-def _filters(path: Path) -> list[str]:
-    found: dict[str, None] = {}
-    for place, record in records(path):
-        found[Fields(place, record).text("filter", "none")] = None
-    return list(found)
-
-
 def _scores(line: Fields, filters: list[str]) -> dict[str, Scored]:
     chosen = line.text("filter", "none")
-    found: dict[str, Scored] = {}
+    return {_metric(metric, chosen, filters): Scored(value) for metric, value in _metrics(line)}
+
+
+def _metrics(line: Fields) -> Iterator[tuple[str, float]]:
+    """The metrics of a line that are numbers."""
     for metric in line.items("metrics"):
         value = line.get(metric) if type(metric) is str else None
         if isinstance(value, bool | int | float) and math.isfinite(value):
-            found[_metric(metric, chosen, filters)] = Scored(float(value))
-    return found
+            yield metric, float(value)
 
 
 def _metric(metric: str, chosen: str, filters: list[str]) -> str:
     return metric if len(filters) == 1 else f"{metric}_{chosen}"
 
 
-def _scorers(path: Path) -> tuple[str, ...]:
-    """The names of all scores that the samples of a task have."""
-    filters = _filters(path)
-    return tuple(sorted({name for place, record in records(path) for name in _scores(Fields(place, record), filters)}))
-
-
-def _left_out(path: Path, stated: Fields, scorers: tuple[str, ...]) -> Iterator[str]:
+def _left_out(path: Path, stated: Fields, shape: _Shape) -> Iterator[str]:
     """What is to be said of figures in the results that the samples have no scores of, such as a perplexity."""
-    metrics = {key.partition(",")[0] for key in stated.data if "," in key}
-    absent = sorted(
-        each for each in metrics if not each.endswith("_stderr") and not any(name.startswith(each) for name in scorers)
-    )
+    metrics = {metric for key in stated.data for metric, comma, _ in [key.partition(",")] if comma}
+    scored = {metric for metric, _ in shape.scored}
+    absent = sorted(each for each in metrics - scored if not each.endswith("_stderr"))
     if absent:
         yield f"{path}: {', '.join(absent)}: not scores of single samples, so they are not imported"
 
@@ -210,7 +211,7 @@ def _version(said: Fields, task: str) -> str | None:
 
 
 def _summary(
-    said: Fields, tasks: dict[Path, str], names: dict[Path, str], filters: dict[Path, list[str]]
+    said: Fields, tasks: dict[Path, str], names: dict[Path, str], shapes: dict[Path, _Shape]
 ) -> dict[str, dict[str, float]]:
     """The means in the results file: of the metrics whose aggregation is the mean."""
     found: dict[str, dict[str, float]] = {}
@@ -224,8 +225,8 @@ def _summary(
         for key in stated.data:
             metric, _, chosen = key.partition(",")
             value = stated.get(key)
-            if metric in means and chosen in filters[path] and isinstance(value, int | float):
-                found.setdefault(_metric(metric, chosen, filters[path]), {})[names[path]] = float(value)
+            if metric in means and chosen in shapes[path].filters and isinstance(value, int | float):
+                found.setdefault(_metric(metric, chosen, shapes[path].filters), {})[names[path]] = float(value)
     return found
 
 
