@@ -214,6 +214,29 @@ def test_a_case_that_was_left_out_is_found(store: LmdbRunStore) -> None:
     assert [(finding.code, finding.way[-1]) for finding in found[0]] == [("case-left-out", CASE)]
 
 
+def test_a_run_that_was_interrupted_claims_no_more_than_it_has(store: LmdbRunStore) -> None:
+    repository = store.repository
+
+    def lack(track: Track) -> Track:
+        lacking: dict[str, Oid | None] = {CASE: None, "sums/c2": None}
+        return replace(
+            track,
+            values=changed(repository, track.values, lacking),
+            steps=changed(repository, track.steps, lacking),
+        )
+
+    oid = rewritten(
+        repository,
+        "score",
+        lack,
+        lambda run: replace(run, stages=run.stages[:4], completed_through="parse", status="interrupted"),
+    )
+    found = audited(repository, oid)
+    assert [(finding.code, finding.severity) for finding in found[0]] == [("stage-incomplete", "note")]
+    assert found[0][0].message.startswith("2 cases")
+    assert outcomes(found) == ["reproduced", "reproduced"]
+
+
 def test_a_result_of_no_case_is_found(store: LmdbRunStore) -> None:
     repository = store.repository
 
@@ -328,6 +351,14 @@ def test_a_metric_without_a_track_and_a_track_that_is_there_twice_are_found(stor
         forged = repository.put(replace(stage, tracks=tracks))
         stages = [*run.stages[:at_score], forged, *run.stages[at_score + 1 :]]
         assert code in codes(audited(repository, repository.put(replace(run, stages=stages))))
+
+
+def test_a_stage_that_the_run_claims_and_lacks_is_found(store: LmdbRunStore) -> None:
+    repository = store.repository
+    without = rewritten(repository, "", run_too=lambda run: replace(run, stages=[*run.stages[:2], *run.stages[3:]]))
+    assert "stage-missing" in codes(audited(repository, without))
+    unheard = rewritten(repository, "", run_too=lambda run: replace(run, completed_through="polish"))
+    assert "stage-missing" in codes(audited(repository, unheard))
 
 
 def test_more_draws_than_there_are_is_one_finding_for_each_case(store: LmdbRunStore) -> None:

@@ -42,6 +42,8 @@ class Provenance:
         self.identity: dict[str, Any] = self._snapshot["identity"]
         self._stages = [evidence.body(stage, "stage") for stage in self._run["stages"]]
         self._datasets = dict(entries(evidence, self.identity["datasets"]))
+        completed = self._run["completed_through"]
+        self._claimed = STAGES[: STAGES.index(completed) + 1] if completed in STAGES else ()
         self.origins = Counter[str]()
         self.failed = 0
 
@@ -56,11 +58,10 @@ class Provenance:
         names = [stage["name"] for stage in self._stages]
         if names != [name for name in STAGES if name in names]:
             yield self._finding("stage-order", f"its stages are {', '.join(names)}", [])
-        completed = self._run["completed_through"]
-        if completed is not None and completed not in names:
-            yield self._finding(
-                "stage-missing", f"it says that it is complete through {completed}, which it has not", []
-            )
+        missing = [name for name in self._claimed if name not in names]
+        if missing or (self._run["completed_through"] is not None and not self._claimed):
+            said = f"it says completed through {self._run['completed_through']!r:.80}"
+            yield self._finding("stage-missing", f"{said}, and has no {', '.join(missing) or 'such stage'}", [])
         for stage in self._stages:
             yield from self._asked(stage)
             for track in stage["tracks"]:
@@ -75,6 +76,8 @@ class Provenance:
         there = Counter(track["id"] for track in stage["tracks"])
         for each in (each for each, count in there.items() if count > 1):
             yield self._finding("track-twice", f"it has {each!r:.80} more than once", way)
+        if name not in self._claimed:
+            return
         if name in SCORING:
             asked = [ref.get("id") for ref in self.identity["stages"].get(name, {}).get("metrics", [])]
             for each in (each for each in asked if each not in there):
@@ -91,7 +94,7 @@ class Provenance:
         if not _asked_for(self.identity["stages"].get(stage, {}), track["component"]):
             message = f"the run did not ask for this state of {track['component'].get('id')!r:.80}: it was carried over"
             yield self._finding("component-carried", message, way, "note")
-        receipts = Receipts(self, stage, track, way)
+        receipts = Receipts(self, stage, track, way, complete=stage in self._claimed)
         trees = [ByCase(entries(self.evidence, track[name])) for name in ("values", "steps", "failures")]
         for chunk in self._cases(track, trees):
             yield from receipts.check(chunk)

@@ -53,14 +53,14 @@ class AuditedRun(Protocol):
 
 
 class Receipts:
-    """The receipts of one track, held against what its trees say."""
+    """The receipts of one track, held against what its trees say; `complete` says that the run claims all of them."""
 
-    def __init__(self, run: AuditedRun, stage: str, track: dict[str, Any], way: list[str]) -> None:
-        self._of, self._stage, self._track, self._way = run, stage, track, way
+    def __init__(self, run: AuditedRun, stage: str, track: dict[str, Any], way: list[str], *, complete: bool) -> None:
+        self._of, self._stage, self._track, self._way, self._complete = run, stage, track, way, complete
         self._fingerprint = _fingerprint(track["component"])
         self._seed = _seeds(run.identity["stages"], stage, track["id"])
         self._names = [name for name, _ in track["inputs"]]
-        self._unproven = 0
+        self._unproven = self._open = 0
 
     def check(self, cases: Sequence[CaseEntries]) -> Iterator[Finding]:
         """What is wrong with the receipts of some cases, and which cases lack one."""
@@ -95,6 +95,9 @@ class Receipts:
         """What was found of the track as a whole; `strangers` are keys of its trees that are of no case."""
         for key in strangers:
             yield self._finding("case-unknown", "it is of no case of the run", key, None)
+        if self._open:
+            message = f"{self._open:,} cases lack results, and the run does not say that the stage is complete"
+            yield self._finding("stage-incomplete", message, None, None, "note")
         if self._unproven:
             message = (
                 f"{self._unproven:,} receipts have another fingerprint than {self._track['component']['id']}:"
@@ -106,7 +109,9 @@ class Receipts:
         complete = all(each.complete for each in case.inputs)
         there = case.values.keys() | case.failures.keys()
         missing = next((key for key in self._keys(case.key) if key not in there), None)
-        if complete and missing is not None:
+        if complete and missing is not None and not self._complete:
+            self._open += 1
+        elif complete and missing is not None:
             yield self._finding("case-left-out", "it has neither a value nor a failure", missing, case.case)
         for key in there:
             if self._number(case.key, key) is None:
