@@ -97,7 +97,8 @@ def program(name: str, package: str) -> str:
 def moto() -> Server:
     """Conditions are honoured; everything is in memory."""
     port, directory = free_port(), _directory()
-    return Server([program("moto_server", "moto[server]"), "-H", "127.0.0.1", "-p", str(port)], port, directory)
+    program("moto_server", "moto[server]")
+    return Server([sys.executable, str(Path(__file__).with_name("moto_server.py")), str(port)], port, directory)
 
 
 @cache
