@@ -228,6 +228,7 @@ _DECODERS = {cls: msgspec.msgpack.Decoder(cls) for cls in KINDS.values()}
 _TYPED: frozenset[type] = frozenset({TreeNode, Blob, Tag, Dictionary})
 _VALUE = codec.envelope("value")
 _STEP = codec.envelope("step")
+_VALUE_FIELDS = frozenset(Value.__struct_fields__)
 _ENVELOPES = {codec.envelope(kind): cls for kind, cls in KINDS.items()}
 
 
@@ -265,6 +266,10 @@ def load(payload: bytes, expected: type[T] | None = None) -> Object:
         raise WrongKind(_NAMES[expected], _NAMES[cls])
     codec.check_size(payload)
     body = payload[start:]
+    if cls is Value:
+        fields = codec.everyday(body)  # Most objects are values, and most of these need no further look.
+        if type(fields) is dict and fields.keys() == _VALUE_FIELDS and type(fields["type"]) is str and fields["type"]:
+            return Value(fields["type"], fields["data"])
     try:
         obj = _DECODERS[cls].decode(body)
     except (ValueError, RecursionError, OverflowError, MemoryError) as error:

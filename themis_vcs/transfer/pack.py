@@ -97,9 +97,8 @@ class PackWriter:
 
     def know(self, dictionary: Oid) -> None:
         """Note a dictionary that the receiver has."""
-        self._put(KNOWN)
-        self._enter(dictionary)
-        self._put(dictionary)
+        self._enter(dictionary, self._size + len(KNOWN))
+        self._put(KNOWN + dictionary)
 
     def add(self, frame: Frame, dictionary: Oid | None = None, *, is_dictionary: bool = False) -> None:
         """Write an object that is not in the pack yet, after all that it refers to.
@@ -118,12 +117,11 @@ class PackWriter:
             number = self._dictionaries.get(dictionary, 0)
             if not number:
                 raise UsageError(f"object {frame.oid.hex()} needs dictionary {dictionary.hex()} before it")
-        self._put(RECORD)
-        self._places[frame.oid] = self._size
+        place = self._places[frame.oid] = self._size + len(RECORD)
         if is_dictionary:
-            self._enter(frame.oid)
+            self._enter(frame.oid, place)
             self._dictionary_bytes += frame.raw_length
-        self._put(frame._replace(dictionary=number).pack())
+        self._put(RECORD + frame.renumbered(number).pack())
 
     def finish(self) -> Packed:
         """Write what comes after the records."""
@@ -136,9 +134,9 @@ class PackWriter:
         self._write(digest)
         return Packed(digest, len(self._places), self._size + HASH_BYTES)
 
-    def _enter(self, dictionary: Oid) -> None:
+    def _enter(self, dictionary: Oid, place: int) -> None:
         self._dictionaries[dictionary] = len(self._dictionaries) + 1
-        self._dictionary_places.append(self._size)
+        self._dictionary_places.append(place)
 
     def _put(self, data: bytes) -> None:
         self._hash.update(data)
