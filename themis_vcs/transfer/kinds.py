@@ -9,19 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from themis_vcs.errors import WrongKind
-from themis_vcs.model.objects import (
-    KINDS,
-    Kind,
-    Object,
-    Run,
-    Subtree,
-    Tag,
-    TreeNode,
-    Value,
-    kinds_referred,
-    load,
-    references,
-)
+from themis_vcs.model.kinds import Kind, Subtree, kinds_referred
+from themis_vcs.model.objects import KINDS, Object, Run, Tag, TreeNode, Value, load, references
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Stored
 
