@@ -1,4 +1,4 @@
-"""Archives for tests: of a store whose values JSON cannot say plainly, and what that store holds, read from it alone."""
+"""Archives for tests: of a store with values that JSON cannot say plainly, and what that store holds."""
 
 from __future__ import annotations
 

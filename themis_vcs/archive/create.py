@@ -156,12 +156,13 @@ def _line(each: Subject) -> str:
 def _pack(directory: Path, packed: Path, top: str) -> None:
     """Make a zip file of a directory."""
     with packed.open("xb") as target:
-        zipform.pack(_opened(directory, top), target)
+        zipform.pack(opened_files(directory, top), target)
         target.flush()
         os.fsync(target.fileno())
 
 
-def _opened(directory: Path, top: str) -> Iterator[tuple[str, BinaryIO]]:
+def opened_files(directory: Path, top: str) -> Iterator[tuple[str, BinaryIO]]:
+    """Yield the files of a directory, opened one after the other, under their names in a zip file."""
     names = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
     for name in names:
         with (directory / name).open("rb") as file:

@@ -20,6 +20,8 @@ MAGIC: Final = b"PK\x03\x04"
 STORED, DEFLATED = 0, 8
 LEVEL: Final = 6
 BIG: Final = 0xF000_0000
+FAR: Final = 0xFFFF_FFFF
+MANY: Final = 0xFFFF
 _NONE32, _NONE16 = 0xFFFF_FFFF, 0xFFFF
 _LOCAL: Final = struct.Struct("<4sHHHHHIIIHH")
 _CENTRAL: Final = struct.Struct("<4sHHHHHHIIIHHHHHII")
@@ -62,7 +64,7 @@ class Entry(NamedTuple):
 
     def central(self) -> bytes:
         """The header in the directory."""
-        big = self.size >= BIG or self.offset >= _NONE32
+        big = self.size >= BIG or self.offset >= FAR
         name, extra = self.name.encode(), b""
         sizes, offset = (self.packed, self.size), self.offset
         if big:
@@ -81,7 +83,7 @@ class Entry(NamedTuple):
 
 def ending(entries: int, start: int, size: int) -> bytes:
     """Return what follows a directory of `size` bytes that begins at `start`."""
-    big = entries >= _NONE16 or start + size >= _NONE32
+    big = entries >= MANY or start + size >= FAR
     if not big:
         return _END.pack(b"PK\x05\x06", 0, 0, entries, entries, size, start, 0)
     record = _END64.pack(b"PK\x06\x06", _END64.size - 12, _UNIX | 45, 45, 0, 0, entries, entries, size, start)
