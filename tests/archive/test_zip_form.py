@@ -22,7 +22,7 @@ from themis_vcs.archive.members import Zip, held, open_members
 from themis_vcs.archive.opening import describe, source
 from themis_vcs.archive.verify import verify
 from themis_vcs.archive.zipform import Entry
-from themis_vcs.errors import Corrupt, ThemisError
+from themis_vcs.errors import Corrupt, DataError, ThemisError
 
 
 def deflated(data: bytes) -> bytes:
@@ -47,7 +47,12 @@ def opened(data: bytes) -> Zip:
 
 
 def test_what_is_packed_is_read_again(tmp_path: Path) -> None:
-    contents = {"top/a.bundle": bytes(range(256)) * 9, "top/b.txt": b"text " * 999, "top/c/d": b""}
+    contents = {
+        "top/a.bundle": bytes(range(256)) * 9,
+        "top/b.txt": b"text " * 999,
+        "top/bagit.txt": b"",
+        "top/c/d": b"",
+    }
     for name, data in contents.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(data)
@@ -63,7 +68,7 @@ def test_what_is_packed_is_read_again(tmp_path: Path) -> None:
     members.close()
     with zipfile.ZipFile(tmp_path / "a.zip") as judge:
         assert {name: judge.read(name) for name in judge.namelist()} == contents
-        assert [each.compress_type for each in judge.infolist()] == [zipfile.ZIP_STORED, *[zipfile.ZIP_DEFLATED] * 2]
+        assert [each.compress_type for each in judge.infolist()] == [zipfile.ZIP_STORED, *[zipfile.ZIP_DEFLATED] * 3]
 
 
 @pytest.mark.parametrize("limit", ["BIG", "FAR", "MANY"])
@@ -82,7 +87,7 @@ def test_large_files_and_many_of_them_take_zip64(
 
 
 def test_every_bit_of_a_header_counts(tmp_path: Path) -> None:
-    data = assembled(("a/b.txt", b"some text"), ("a/c.txt", b"more of it"))
+    data = assembled(("a/b.txt", b"some text"), ("a/bagit.txt", b"more of it"))
     members = opened(data)
     sound = {name: members.open(name).read() for name in members.sizes}
     accepted = []
@@ -113,7 +118,6 @@ GOOD = (("a/b", b"first"), ("a/c", b"second"))
     "data",
     [
         b"",
-        b"PK\x05\x06" + bytes(18),
         assembled(("/etc/passwd", b"x")),
         assembled(("../a/b", b"x")),
         assembled(("a/../b", b"x")),
@@ -141,10 +145,17 @@ def test_a_hostile_zip_file_is_refused(data: bytes) -> None:
         opened(data)
 
 
+def test_a_zip_file_of_something_else_is_no_archive(tmp_path: Path) -> None:
+    for data in (b"text and no zip file", assembled(("a/b", b"x"))):
+        (tmp_path / "a.zip").write_bytes(data)
+        with pytest.raises(DataError, match="no archive"):
+            open_members(tmp_path / "a.zip")
+
+
 @pytest.mark.parametrize("lies", [{"size": 4}, {"size": 6}, {"size": 2**31}])
 def test_a_file_of_another_size_than_its_header_says_is_damaged(lies: dict[str, int]) -> None:  # ARCHIVE-13
-    members = opened(assembled(("a/b", b"first"), **lies))
-    with pytest.raises(Corrupt, match="damaged"), members.open("b") as file:
+    members = opened(assembled(("a/bagit.txt", b"first"), **lies))
+    with pytest.raises(Corrupt, match="damaged"), members.open("bagit.txt") as file:
         file.read(2**20)
 
 

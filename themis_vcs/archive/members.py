@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol, cast
 
 from themis_vcs.archive import zipform
+from themis_vcs.archive.bag import TAG_FILES
 from themis_vcs.archive.layout import MAX_FILES, MAX_HELD, is_name
-from themis_vcs.errors import Corrupt, NotFound, StorageError
+from themis_vcs.errors import Corrupt, DataError, NotFound, StorageError
 from themis_vcs.transfer.bundle import open_file
 
 _CHUNK: Final = 1 << 18
@@ -37,9 +38,11 @@ class Members(Protocol):
 
 
 def open_members(path: Path) -> Members:
-    """Open an archive. NotFound if there is none; Corrupt, StorageError."""
+    """Open an archive. NotFound if there is nothing, DataError for something else; Corrupt, StorageError."""
     try:
         if path.is_dir():
+            if not any(os.path.lexists(path / name) for name in TAG_FILES):
+                raise DataError(f"{path} is no archive: it has no {TAG_FILES[0]}", hint=_HOW)
             return Folder(path)
         if not path.exists():
             raise NotFound(f"there is no archive {path}", hint="it is a directory, or a file that ends in .zip")
@@ -47,6 +50,8 @@ def open_members(path: Path) -> Members:
     except OSError as error:
         raise StorageError(f"cannot read {error.filename or path}: {error.strerror}") from error
     try:
+        if not zipform.begins_or_ends(file):
+            raise DataError(f"{path} is no archive: it is no zip file", hint=_HOW)
         return Zip(file, str(path))
     except BaseException:
         file.close()
@@ -117,6 +122,8 @@ class Zip:
             raise Corrupt(f"{source}: the files are not all in one directory", hint=_ALIEN)
         self._entries = {entry.name.partition("/")[2]: entry for entry in entries}
         self.sizes = {name: entry.size for name, entry in self._entries.items()}
+        if not any(name in self.sizes for name in TAG_FILES):
+            raise DataError(f"{source} is no archive: it has no {TAG_FILES[0]}", hint=_HOW)
 
     def open(self, name: str) -> BinaryIO:
         entry = self._entries[name]
@@ -209,4 +216,5 @@ def _damaged(name: str) -> Corrupt:
     )
 
 
+_HOW: Final = "`themis archive create` makes one"
 _ALIEN: Final = "an archive has regular files with plain names in one directory; this is not one, or was changed"

@@ -11,7 +11,7 @@ import msgspec
 from themis_vcs.archive import bag, zipform
 from themis_vcs.archive.layout import BUNDLE, CRATE, LICENCES, runs_of
 from themis_vcs.archive.members import Members, held, open_members
-from themis_vcs.errors import Corrupt, DataError
+from themis_vcs.errors import Corrupt
 from themis_vcs.model.objects import Object, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.transfer.bundle import Bundle
@@ -32,7 +32,7 @@ def source(path: Path) -> Bundle:
 
     Only what is read of it is checked, as with any bundle. NotFound, DataError, Corrupt, StorageError.
     """
-    members = archive_members(path)
+    members = open_members(path)
     try:
         file = opened_bundle(members)
         try:
@@ -43,15 +43,6 @@ def source(path: Path) -> Bundle:
     except BaseException:
         members.close()
         raise
-
-
-def archive_members(path: Path) -> Members:
-    """Return the files of an archive. DataError if nothing says that it is one; NotFound, Corrupt, StorageError."""
-    members = open_members(path)
-    if not any(name in members.sizes for name in bag.TAG_FILES):
-        members.close()
-        raise DataError(f"{path} is no archive: it has no {bag.DECLARATION}", hint="`themis archive create` makes one")
-    return members
 
 
 class _Inside(Bundle):
@@ -94,7 +85,7 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
 
 def describe(path: Path) -> Described:
     """Return what an archive says of itself. NotFound, DataError, Corrupt, StorageError."""
-    members = archive_members(path)
+    members = open_members(path)
     try:
         entities = crate_entities(held(members, CRATE))
         root = entities.get("./", {})

@@ -18,8 +18,8 @@ import msgspec
 from themis_vcs.archive import bag
 from themis_vcs.archive.crate import PROFILE
 from themis_vcs.archive.layout import BUNDLE, CRATE, PAYLOAD, RUNS, STAGES, runs_of, stages_file
-from themis_vcs.archive.members import Members, held
-from themis_vcs.archive.opening import archive_members, crate_entities, linked, object_in
+from themis_vcs.archive.members import Members, held, open_members
+from themis_vcs.archive.opening import crate_entities, linked, object_in
 from themis_vcs.errors import Corrupt, DataError, FormatError, ThemisError
 from themis_vcs.handoff.stages.cursor import Placed
 from themis_vcs.handoff.stages.lines import Line
@@ -61,7 +61,7 @@ def verify(path: Path, progress: Progress | None = None) -> Verified:
     NotFound if there is none, DataError for something else; Corrupt for a zip file whose headers are damaged, or a
     directory with what no archive has; FormatError for a newer version.
     """
-    members = archive_members(path)
+    members = open_members(path)
     try:
         with collected_seldom():
             return _Verifying(members, progress or (lambda _: None)).whole()

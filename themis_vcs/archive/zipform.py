@@ -23,6 +23,7 @@ BIG: Final = 0xF000_0000
 FAR: Final = 0xFFFF_FFFF
 MANY: Final = 0xFFFF
 _NONE32, _NONE16 = 0xFFFF_FFFF, 0xFFFF
+_END_MAGIC: Final = b"PK\x05\x06"
 _LOCAL: Final = struct.Struct("<4sHHHHHIIIHH")
 _CENTRAL: Final = struct.Struct("<4sHHHHHHIIIHHHHHII")
 _END: Final = struct.Struct("<4sHHHHIIH")
@@ -85,10 +86,10 @@ def ending(entries: int, start: int, size: int) -> bytes:
     """Return what follows a directory of `size` bytes that begins at `start`."""
     big = entries >= MANY or start + size >= FAR
     if not big:
-        return _END.pack(b"PK\x05\x06", 0, 0, entries, entries, size, start, 0)
+        return _END.pack(_END_MAGIC, 0, 0, entries, entries, size, start, 0)
     record = _END64.pack(b"PK\x06\x06", _END64.size - 12, _UNIX | 45, 45, 0, 0, entries, entries, size, start)
     locator = _LOCATOR.pack(b"PK\x06\x07", 0, start + size, 1)
-    return record + locator + _END.pack(b"PK\x05\x06", 0, 0, _NONE16, _NONE16, _NONE32, _NONE32, 0)
+    return record + locator + _END.pack(_END_MAGIC, 0, 0, _NONE16, _NONE16, _NONE32, _NONE32, 0)
 
 
 def pack(files: Iterable[tuple[str, BinaryIO]], target: BinaryIO) -> None:
@@ -116,6 +117,13 @@ def _add(name: str, file: BinaryIO, target: BinaryIO) -> Entry:
     target.write(entry.local())
     target.seek(end)
     return entry
+
+
+def begins_or_ends(file: BinaryIO) -> bool:
+    """Say whether a file begins or ends as a zip file does, so that one that was damaged still counts as one."""
+    start = file.read(len(MAGIC))
+    file.seek(max(0, file.seek(0, os.SEEK_END) - _END.size))
+    return MAGIC.startswith(start) or file.read(4) == _END_MAGIC
 
 
 def directory(file: BinaryIO, source: str) -> list[Entry]:
