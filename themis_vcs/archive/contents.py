@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
@@ -11,7 +11,7 @@ from themis_vcs.analysis.lookup import Located, stages_of
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.analysis.reporting.write import write as write_report
 from themis_vcs.analysis.selection import Asked
-from themis_vcs.archive.layout import STAGES
+from themis_vcs.archive.layout import STAGES, Progress
 from themis_vcs.audit.audit import Audit
 from themis_vcs.errors import DataError
 from themis_vcs.handoff.stages.files import export
@@ -19,7 +19,7 @@ from themis_vcs.model.objects import Snapshot
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.repository import Repository
 from themis_vcs.store.resolve import resolve_run
-from themis_vcs.transfer.endpoint import Progress
+from themis_vcs.transfer.endpoint import Transferred
 
 
 class Subject(NamedTuple):
@@ -28,10 +28,10 @@ class Subject(NamedTuple):
     repository: Repository
     found: Located
     label: str
-    progress: Progress | None
+    progress: Progress
 
 
-def subject(repository: Repository, label: str, oid: Oid, progress: Progress | None) -> Subject:
+def subject(repository: Repository, label: str, oid: Oid, progress: Progress) -> Subject:
     """Return a run to archive. DataError if it has no stage."""
     _, run = resolve_run(repository, oid.hex())
     if not run.stages:
@@ -42,7 +42,11 @@ def subject(repository: Repository, label: str, oid: Oid, progress: Progress | N
 def stages(run: Subject, file: BinaryIO) -> None:
     """Write every stage of a run as JSON Lines."""
     last = list(stages_of(run.repository, run.found.run))[-1]
-    export(run.repository, run.found.oid.hex(), last, file, "jsonl", progress=run.progress)
+
+    def told(written: Transferred) -> None:
+        run.progress(f"{run.label}/{STAGES}, line {written.objects:,}")
+
+    export(run.repository, run.found.oid.hex(), last, file, "jsonl", progress=told)
 
 
 def page(run: Subject, file: BinaryIO) -> None:
@@ -67,7 +71,7 @@ def audited(run: Subject, file: BinaryIO) -> None:
 
 def _audit(run: Subject) -> Iterator[bytes]:
     encode = msgspec.json.encode
-    audit = Audit(run.repository, run.found.oid)
+    audit = Audit(run.repository, run.found.oid, lambda read: run.progress(f"audit of {run.label}, {read:,} objects"))
     yield b'{"schema":"themis.audit/1","oid":' + encode(run.found.oid.hex())
     yield b',"run_id":' + encode(run.found.run.run_id.hex()) + b',"name":' + encode(run.found.run.name)
     yield b',"findings":['
@@ -87,10 +91,10 @@ class Form(NamedTuple):
     write: Callable[[Subject, BinaryIO], None]
 
 
-FILES: Final = {
+FILES: Final[Mapping[str, Form]] = {
     STAGES: Form("Every stage of the run, a JSON object a line", "application/jsonl", "stage-bundle.md", stages),
     "report.html": Form("Means, failures and cases, for a browser", "text/html", None, page),
     "report.csv": Form("A row per case and metric", "text/csv", None, table),
     "audit.json": Form("What an audit found when the archive was made", "application/json", None, audited),
 }
-"""The files of a run by name. What else belongs to a run, such as an attestation, is one more entry."""
+"""The files of a run by name. Whoever has more to add to a run, such as an attestation, gives `create` more of them."""

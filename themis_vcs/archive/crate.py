@@ -15,7 +15,7 @@ from themis_vcs.analysis.lookup import stages_of
 from themis_vcs.analysis.moment import moment
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.archive.citation import Credits
-from themis_vcs.archive.contents import FILES, Subject
+from themis_vcs.archive.contents import Form, Subject
 from themis_vcs.archive.layout import BUNDLE, CITATION, FORMAT, LICENCES, PAYLOAD, READER, README, RUNS, STAGES
 from themis_vcs.model.objects import ComponentRef, Value
 
@@ -33,8 +33,8 @@ _FINISHED: Final = ("completed", "completed_with_failures")
 Entity = dict[str, Any]
 
 
-def crate(said: Credits, subjects: Sequence[Subject], sizes: Mapping[str, int]) -> bytes:
-    """Return `ro-crate-metadata.json`; `sizes` are those of all other files of the payload, by name."""
+def crate(said: Credits, subjects: Sequence[Subject], forms: Mapping[str, Form], sizes: Mapping[str, int]) -> bytes:
+    """Return `ro-crate-metadata.json`; `forms` are the files of each run, `sizes` those of the payload beside it."""
     graph: list[Entity] = [
         {"@id": "ro-crate-metadata.json", "@type": "CreativeWork", "conformsTo": _to(SPECIFICATION), "about": _to("./")}
     ]
@@ -51,7 +51,7 @@ def crate(said: Credits, subjects: Sequence[Subject], sizes: Mapping[str, int]) 
         agent = people[0] if people else {"@id": "#themis-user", "@type": "Person", "name": each.found.run.who}
         if not people:
             contexts[agent["@id"]] = agent
-        actions.append(_action(each, list(used), list(given), agent["@id"]))
+        actions.append(_action(each, list(used), list(given), agent["@id"], forms))
     root = {
         "@id": "./",
         "@type": "Dataset",
@@ -66,7 +66,7 @@ def crate(said: Credits, subjects: Sequence[Subject], sizes: Mapping[str, int]) 
     if people:
         root["author"] = [_to(each["@id"]) for each in people]
     profile = {"@id": PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.6"}
-    graph += [root, profile, *(_file(name, size) for name, size in sizes.items())]
+    graph += [root, profile, *(_file(name, size, forms) for name, size in sizes.items())]
     graph += [*actions, *tools.values(), *contexts.values(), *people, *([licence] if licence else [])]
     context = [f"{SPECIFICATION}/context", "https://w3id.org/ro/terms/workflow-run/context"]
     return (json.dumps({"@context": context, "@graph": graph}, indent=1, ensure_ascii=False) + "\n").encode()
@@ -80,10 +80,10 @@ def _to(identifier: str) -> Entity:
     return {"@id": identifier}
 
 
-def _file(name: str, size: int) -> Entity:
+def _file(name: str, size: int, forms: Mapping[str, Form]) -> Entity:
     """The entity of a file."""
     last = PurePosixPath(name)
-    form = FILES.get(last.name) if name.startswith(RUNS) else None
+    form = forms.get(last.name) if name.startswith(RUNS) else None
     entity: Entity = {"@id": _path(name), "@type": "File", "name": last.name, "contentSize": str(size)}
     about = form.about if form else _ABOUT.get(name)
     if about:
@@ -96,7 +96,7 @@ def _file(name: str, size: int) -> Entity:
     return entity
 
 
-def _action(each: Subject, tools: list[str], datasets: list[str], agent: str) -> Entity:
+def _action(each: Subject, tools: list[str], datasets: list[str], agent: str, forms: Mapping[str, Form]) -> Entity:
     run = each.found.run
     action: Entity = {
         "@id": f"#run-{each.found.oid.hex()[:12]}",
@@ -107,7 +107,7 @@ def _action(each: Subject, tools: list[str], datasets: list[str], agent: str) ->
         "endTime": moment(run.time),
         "instrument": [_to("#themis"), *map(_to, tools)],
         "object": [_to(each) for each in datasets],
-        "result": [_to(f"{_path(RUNS)}{each.label}/{name}") for name in FILES],
+        "result": [_to(f"{_path(RUNS)}{each.label}/{name}") for name in forms],
         "agent": _to(agent),
     }
     if run.status in _FINISHED:

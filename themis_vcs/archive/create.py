@@ -14,15 +14,15 @@ from typing import BinaryIO, Final, NamedTuple
 from themis_vcs.analysis.moment import moment
 from themis_vcs.archive import bag, enclosed, zipform
 from themis_vcs.archive.citation import Credits, citation_file
-from themis_vcs.archive.contents import FILES, Subject, subject
+from themis_vcs.archive.contents import FILES, Form, Subject, subject
 from themis_vcs.archive.crate import crate
-from themis_vcs.archive.layout import BUNDLE, CITATION, CRATE, PAYLOAD, README, RUNS, is_name, runs_of
+from themis_vcs.archive.layout import BUNDLE, CITATION, CRATE, PAYLOAD, README, RUNS, Progress, is_name, runs_of
 from themis_vcs.errors import StorageError, UsageError
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.layout import sync
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import bundling
-from themis_vcs.transfer.endpoint import Progress
+from themis_vcs.transfer.endpoint import Transferred
 
 SUFFIX: Final = ".zip"
 
@@ -43,11 +43,13 @@ def create(
     said: Credits,
     *,
     force: bool = False,
-    progress: Progress | None = None,
+    forms: Mapping[str, Form] = FILES,
+    progress: Progress = lambda _: None,
 ) -> Made:
     """Write an archive of refs to a directory, or to a zip file if the name of `target` ends in ".zip".
 
-    UsageError if something is there, unless `force`; which replaces an archive and nothing else. StorageError.
+    `forms` are the files of each run. UsageError if something is there, unless `force`; which replaces an archive and
+    nothing else. StorageError.
     """
     target = Path(os.path.abspath(target))
     zipped = target.suffix == SUFFIX
@@ -56,8 +58,9 @@ def create(
     packed = work.with_name(work.name + SUFFIX)
     try:
         work.mkdir()
-        made = _Writing(repository, work, progress).all(refs, said)
+        made = _Writing(repository, work, forms, progress).all(refs, said)
         if zipped:
+            progress(target.name)
             _pack(work, packed, target.stem)
         _put(packed if zipped else work, target, force=force)
     except OSError as error:
@@ -83,8 +86,8 @@ def _check_target(target: Path, *, zipped: bool, force: bool) -> None:
 class _Writing:
     """An archive on its way into a directory."""
 
-    def __init__(self, repository: Repository, directory: Path, progress: Progress | None) -> None:
-        self._repository, self._directory, self._progress = repository, directory, progress
+    def __init__(self, repository: Repository, directory: Path, forms: Mapping[str, Form], progress: Progress) -> None:
+        self._repository, self._directory, self._forms, self._progress = repository, directory, forms, progress
         self._sizes: dict[str, int] = {}
         self._digests: dict[str, str] = {}
 
@@ -93,7 +96,7 @@ class _Writing:
         subjects = [subject(self._repository, label, oid, self._progress) for label, oid in sorted(runs.items())]
         objects = self._bundle(refs)
         for each in subjects:
-            for name, form in FILES.items():
+            for name, form in self._forms.items():
                 self._file(f"{RUNS}{each.label}/{name}", partial(form.write, each))
         for name, path in enclosed.specification():
             self._text(name, path.read_bytes())
@@ -101,7 +104,7 @@ class _Writing:
         if said.authors:
             self._text(CITATION, citation_file(said, date, subjects[-1].found.oid.hex()[:12]))
         self._text(README, enclosed.readme(said, {each.label: _line(each) for each in subjects}))
-        self._text(CRATE, crate(said, subjects, dict(sorted(self._sizes.items()))))
+        self._text(CRATE, crate(said, subjects, self._forms, dict(sorted(self._sizes.items()))))
         self._tag_files(said, date)
         self._sync()
         return Made(runs, objects, len(self._sizes), sum(self._sizes.values()))
@@ -109,10 +112,12 @@ class _Writing:
     def _bundle(self, refs: Mapping[str, Oid]) -> int:
         objects = 0
 
+        def told(written: Transferred) -> None:
+            self._progress(f"{BUNDLE}, {written.objects:,} objects")
+
         def write(file: BinaryIO) -> None:
             nonlocal objects
-            made = bundling.create(self._repository, refs, lambda _: file, progress=self._progress)
-            objects = made.brought.objects
+            objects = bundling.create(self._repository, refs, lambda _: file, progress=told).brought.objects
 
         self._file(BUNDLE, write)
         return objects
@@ -133,6 +138,7 @@ class _Writing:
 
     def _file(self, name: str, write: Callable[[BinaryIO], object]) -> None:
         """Write a file, and go through it once more for its digest."""
+        self._progress(name)
         path = self._directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x+b") as file:

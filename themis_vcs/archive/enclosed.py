@@ -55,14 +55,16 @@ stages.jsonl is text: a JSON object in each line, "kind" says which.
   case      a case of a dataset: "payload" has its input and what is expected
   record    what a component ("track") made of a case in a stage: "payload" has
             the value, "error" the reason where there is none
+  dataset, input
+            what else was known of datasets, and what else components were given
   end       the last line
+Bytes are {{"$bytes": "00ff"}} and numbers that JSON has not {{"$float": "NaN"}}.
 
-The answers to all cases, with no program but Python 3:
+Every value, in the directory above this one, with nothing but Python 3:
 
   python3 data/read_archive.py .
 
-from the directory above prints every value, and with --means the mean of
-every metric. The answer to one case, with grep:
+With --means it prints the mean of every metric. One case, with grep:
 
   grep '"case_id":"CASE"' data/runs/*/stages.jsonl
 

@@ -10,6 +10,8 @@ from themis_vcs.errors import DataError
 from themis_vcs.model.objects import Object, Run, Tag
 from themis_vcs.model.oid import Oid
 
+Progress = Callable[[str], object]
+"""Is told what is being written or looked at."""
 VERSION: Final = 1
 PAYLOAD: Final = "data/"
 BUNDLE: Final = PAYLOAD + "runs.bundle"

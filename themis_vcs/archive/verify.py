@@ -17,7 +17,7 @@ import msgspec
 
 from themis_vcs.archive import bag
 from themis_vcs.archive.crate import PROFILE
-from themis_vcs.archive.layout import BUNDLE, CRATE, PAYLOAD, RUNS, STAGES, runs_of, stages_file
+from themis_vcs.archive.layout import BUNDLE, CRATE, PAYLOAD, RUNS, STAGES, Progress, runs_of, stages_file
 from themis_vcs.archive.members import Members, held, open_members
 from themis_vcs.archive.opening import crate_entities, linked, object_in
 from themis_vcs.errors import Corrupt, DataError, FormatError, ThemisError
@@ -32,8 +32,6 @@ from themis_vcs.transfer import bundling
 from themis_vcs.transfer.bundle import Bundle
 
 T = TypeVar("T")
-Progress = Callable[[str], object]
-"""Is told what is being looked at."""
 _CHUNK: Final = 1 << 20
 _TOLD: Final = 1_000
 
@@ -55,7 +53,7 @@ class Verified(msgspec.Struct, frozen=True):
     problems: list[Problem]
 
 
-def verify(path: Path, progress: Progress | None = None) -> Verified:
+def verify(path: Path, progress: Progress = lambda _: None) -> Verified:
     """Go through all of an archive. What is wrong with its files is told all together.
 
     NotFound if there is none, DataError for something else; Corrupt for a zip file whose headers are damaged, or a
@@ -64,7 +62,7 @@ def verify(path: Path, progress: Progress | None = None) -> Verified:
     members = open_members(path)
     try:
         with collected_seldom():
-            return _Verifying(members, progress or (lambda _: None)).whole()
+            return _Verifying(members, progress).whole()
     finally:
         members.close()
 

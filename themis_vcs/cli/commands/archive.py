@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +13,15 @@ import click
 from themis_vcs.cli.command import Command, Family
 from themis_vcs.cli.failure import OK
 from themis_vcs.cli.options import json_option
-from themis_vcs.cli.output import bold, colored, dim
+from themis_vcs.cli.output import LiveLine, bold, colored, dim
 from themis_vcs.cli.session import Session
-from themis_vcs.cli.sharing import Meter, Options, carry_out, name_of, pulled, refs_meant
+from themis_vcs.cli.sharing import Options, carry_out, name_of, pulled, refs_meant
 from themis_vcs.cli.wording import count, short, size
 from themis_vcs.errors import Corrupt, UsageError
 
 if TYPE_CHECKING:
     from themis_vcs.archive.create import Made
+    from themis_vcs.archive.layout import Progress
     from themis_vcs.archive.verify import Verified
 
 _archive = click.argument("archive", metavar="ARCHIVE", type=click.Path(path_type=Path))
@@ -88,20 +91,30 @@ def create(
     from themis_vcs.archive.create import create as write
     from themis_vcs.pipeline.garbage import collected_seldom
 
-    meter = Meter(session.output, "writing", forced=progress)
     with session.reading() as repository, collected_seldom():
         refs = refs_meant(session, repository, revisions, everything)
         if not refs:
             raise UsageError("this store has nothing to archive", hint="`themis run FILE` makes the first run")
         names = ", ".join(dict.fromkeys(map(name_of, refs)))
         said = credits_of(names if title is None else title, authors, orcids, spdx, description)
-        try:
-            made = write(repository, refs, target, said, force=force, progress=meter)
-        finally:
-            meter.clear()
+        with _told(session, "writing", forced=progress) as told:
+            made = write(repository, refs, target, said, force=force, progress=told)
     _report_made(session, target, made, as_json)
     if spdx is None and not as_json:
         session.output.note("no licence was given, so nobody may use it before asking; --license names one")
+
+
+@contextmanager
+def _told(session: Session, verb: str, *, forced: bool = False) -> Iterator[Progress]:
+    """What shows what is being written or checked, in a line that is gone afterwards."""
+    live = session.output.live() or (LiveLine(session.output) if forced else None)
+    if live is None:
+        yield lambda _: None
+        return
+    try:
+        yield lambda what: live.show_from(lambda _: f"{verb} {what}")
+    finally:
+        live.clear()
 
 
 def _report_made(session: Session, target: Path, made: Made, as_json: bool) -> None:
@@ -133,12 +146,8 @@ def verify(session: Session, archive: Path, as_json: bool) -> int:
     """
     from themis_vcs.archive.verify import verify as check
 
-    live = session.output.live()
-    try:
-        found = check(archive, None if live is None else live.show)
-    finally:
-        if live is not None:
-            live.clear()
+    with _told(session, "checking") as told:
+        found = check(archive, told)
     if as_json:
         session.output.json({"archive": str(archive), "sound": not found.problems, **_verified(found)})
     else:
