@@ -14,6 +14,7 @@ from rocrate.rocrate import ROCrate
 
 from tests.archive.conftest import Shelved
 from themis_vcs.archive.verify import verify
+from themis_vcs.store.resolve import resolve_run
 
 
 def test_bagit_finds_a_valid_bag(shelved: Shelved) -> None:
@@ -34,11 +35,13 @@ def test_rocrate_finds_a_process_run(shelved: Shelved) -> None:
     assert root["author"][0].id == "https://orcid.org/0000-0002-1825-0097"
     actions = {each.id: each for each in root["mentions"]}
     assert set(actions) == {f"#run-{oid.hex()[:12]}" for oid in shelved.made.runs.values()}
+    who = resolve_run(shelved.repository, "main")[1].who
     for action in actions.values():
         assert action.type == "CreateAction"
         assert {each.type for each in action["instrument"]} == {"SoftwareApplication"}
         assert {each["name"] for each in action["instrument"]} >= {"themis", "test/odd", "test/equal"}
         assert [each["name"] for each in _listed(action["object"])] == ["sums"]
+        assert action["agent"]["name"] == who
         assert any(each.id.endswith("/stages.jsonl") for each in action["result"])
         assert action["endTime"].startswith(root["datePublished"][:4])
     parts = {each.id for each in root["hasPart"]}

@@ -92,7 +92,7 @@ class Form(NamedTuple):
 
 
 FILES: Final[Mapping[str, Form]] = {
-    STAGES: Form("Every stage of the run, a JSON object a line", "application/jsonl", "stage-bundle.md", stages),
+    STAGES: Form("The cases and every stage, a JSON object a line", "application/jsonl", "stage-bundle.md", stages),
     "report.html": Form("Means, failures and cases, for a browser", "text/html", None, page),
     "report.csv": Form("A row per case and metric", "text/csv", None, table),
     "audit.json": Form("What an audit found when the archive was made", "application/json", None, audited),

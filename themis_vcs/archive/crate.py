@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import PurePosixPath
 from typing import Any, Final
+from urllib.parse import quote
 
 from themis_vcs.analysis.lookup import stages_of
 from themis_vcs.analysis.moment import moment
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.archive.citation import Credits
 from themis_vcs.archive.contents import Form, Subject
-from themis_vcs.archive.layout import BUNDLE, CITATION, FORMAT, LICENCES, PAYLOAD, READER, README, RUNS, STAGES
+from themis_vcs.archive.layout import BUNDLE, CITATION, FORMAT, LICENCES, PAYLOAD, READER, README, RUNS
 from themis_vcs.model.objects import ComponentRef, Value
 
 SPECIFICATION: Final = "https://w3id.org/ro/crate/1.3"
@@ -39,25 +39,13 @@ def crate(said: Credits, subjects: Sequence[Subject], forms: Mapping[str, Form],
         {"@id": "ro-crate-metadata.json", "@type": "CreativeWork", "conformsTo": _to(SPECIFICATION), "about": _to("./")}
     ]
     people, licence = list(_people(said)), _licence(said)
-    newest = max(each.found.run.time for each in subjects)
-    tools = {"#themis": _themis()}
-    actions: list[Entity] = []
-    contexts: dict[str, Entity] = {}
-    for each in subjects:
-        used = {_tool_id(tool): _tool(tool) for tool in _components(each)}
-        given = {entity["@id"]: entity for entity in _datasets(each)}
-        tools |= used
-        contexts |= given
-        agent = people[0] if people else {"@id": "#themis-user", "@type": "Person", "name": each.found.run.who}
-        if not people:
-            contexts[agent["@id"]] = agent
-        actions.append(_action(each, list(used), list(given), agent["@id"], forms))
+    actions = [_action(each, forms) for each in subjects]
     root = {
         "@id": "./",
         "@type": "Dataset",
         "name": said.title,
         "description": said.description or f"Evaluations of language models: {said.title}",
-        "datePublished": moment(newest)[:10],
+        "datePublished": moment(max(each.found.run.time for each in subjects))[:10],
         "license": _to(licence["@id"]) if licence else "No licence was given; ask the authors before use.",
         "conformsTo": _to(PROFILE),
         "hasPart": [_to(_path(name)) for name in sizes],
@@ -66,8 +54,10 @@ def crate(said: Credits, subjects: Sequence[Subject], forms: Mapping[str, Form],
     if people:
         root["author"] = [_to(each["@id"]) for each in people]
     profile = {"@id": PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.6"}
-    graph += [root, profile, *(_file(name, size, forms) for name, size in sizes.items())]
-    graph += [*actions, *tools.values(), *contexts.values(), *people, *([licence] if licence else [])]
+    graph += [root, profile, *(_file(name, size, forms) for name, size in sizes.items()), *actions]
+    made_of = (entity for each in subjects for entity in (*_tools(each), *_datasets(each), _user(each)))
+    graph += {entity["@id"]: entity for entity in made_of}.values()
+    graph += [*people, *([licence] if licence else [])]
     context = [f"{SPECIFICATION}/context", "https://w3id.org/ro/terms/workflow-run/context"]
     return (json.dumps({"@context": context, "@graph": graph}, indent=1, ensure_ascii=False) + "\n").encode()
 
@@ -96,7 +86,7 @@ def _file(name: str, size: int, forms: Mapping[str, Form]) -> Entity:
     return entity
 
 
-def _action(each: Subject, tools: list[str], datasets: list[str], agent: str, forms: Mapping[str, Form]) -> Entity:
+def _action(each: Subject, forms: Mapping[str, Form]) -> Entity:
     run = each.found.run
     action: Entity = {
         "@id": f"#run-{each.found.oid.hex()[:12]}",
@@ -105,10 +95,10 @@ def _action(each: Subject, tools: list[str], datasets: list[str], agent: str, fo
         "description": f"{run.reason}; status {run.status}, completed through {run.completed_through or 'no stage'}",
         "identifier": run.run_id.hex(),
         "endTime": moment(run.time),
-        "instrument": [_to("#themis"), *map(_to, tools)],
-        "object": [_to(each) for each in datasets],
+        "instrument": _each_once(_tools(each)),
+        "object": _each_once(_datasets(each)),
         "result": [_to(f"{_path(RUNS)}{each.label}/{name}") for name in forms],
-        "agent": _to(agent),
+        "agent": _to(_user(each)["@id"]),
     }
     if run.status in _FINISHED:
         action["actionStatus"] = _to("http://schema.org/CompletedActionStatus")
@@ -118,39 +108,50 @@ def _action(each: Subject, tools: list[str], datasets: list[str], agent: str, fo
     return action
 
 
-def _components(each: Subject) -> Iterator[ComponentRef]:
-    pending = [
-        track.component for stage in stages_of(each.repository, each.found.run).values() for track in stage.tracks
-    ]
+def _each_once(entities: Iterator[Entity]) -> list[Entity]:
+    return [_to(identifier) for identifier in dict.fromkeys(each["@id"] for each in entities)]
+
+
+def _tools(each: Subject) -> Iterator[Entity]:
+    """themis as it was when it made the run, and the components."""
+    version = str(each.found.snapshot.provenance.get("themis", "unknown"))
+    yield {
+        "@id": f"#themis-{quote(version, safe='')}",
+        "@type": "SoftwareApplication",
+        "name": "themis",
+        "softwareVersion": version,
+    }
+    stages = stages_of(each.repository, each.found.run).values()
+    pending = [track.component for stage in stages for track in stage.tracks]
     while pending:
         tool = pending.pop(0)
-        yield tool
+        yield _tool(tool)
         pending.extend(tool.also)
 
 
-def _tool_id(tool: ComponentRef) -> str:
-    return f"#component-{tool.fingerprint.hex()[:16]}"
-
-
 def _tool(tool: ComponentRef) -> Entity:
-    entity = {"@id": _tool_id(tool), "@type": "SoftwareApplication", "name": tool.id}
+    fingerprint = tool.fingerprint.hex()
+    entity = {"@id": f"#component-{fingerprint[:16]}", "@type": "SoftwareApplication", "name": tool.id}
     if tool.version:
         entity["softwareVersion"] = tool.version
     if tool.target:
         entity["alternateName"] = tool.target
-    return {**entity, "identifier": tool.fingerprint.hex()}
+    return {**entity, "identifier": fingerprint}
 
 
 def _datasets(each: Subject) -> Iterator[Entity]:
     identity = each.found.snapshot.identity
-    for key, oid in Reader(each.repository).scan(identity.datasets):
-        data = each.repository.load(oid, Value).data
-        name = data["dataset_id"]
-        entity = {"@id": f"#dataset-{key}", "@type": "CreativeWork", "name": name, "identifier": oid.hex()}
+    for _, oid in Reader(each.repository).scan(identity.datasets):
+        name = each.repository.load(oid, Value).data["dataset_id"]
         revision = identity.revisions.get(name)
-        if revision:
-            entity["version"] = revision
-        yield {**entity, "isPartOf": _to(f"{_path(RUNS)}{each.label}/{STAGES}")}
+        entity = {"@id": f"#dataset-{oid.hex()[:16]}", "@type": "CreativeWork", "name": name, "identifier": oid.hex()}
+        yield entity if revision is None else {**entity, "version": revision}
+
+
+def _user(each: Subject) -> Entity:
+    """Who made a run, as the store says it: not always one of the authors of the archive."""
+    who = each.found.run.who or "unknown"
+    return {"@id": f"#user-{quote(who, safe='')}", "@type": "Person", "name": who}
 
 
 def _people(said: Credits) -> Iterator[Entity]:
@@ -165,12 +166,3 @@ def _licence(said: Credits) -> Entity | None:
     if said.license is None:
         return None
     return {"@id": LICENCES + said.license, "@type": "CreativeWork", "name": said.license}
-
-
-def _themis() -> Entity:
-    return {
-        "@id": "#themis",
-        "@type": "SoftwareApplication",
-        "name": "themis",
-        "softwareVersion": version("themis-vcs"),
-    }

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +18,7 @@ from themis_vcs.archive.citation import Credits, citation_file
 from themis_vcs.archive.contents import FILES, Form, Subject, subject
 from themis_vcs.archive.crate import crate
 from themis_vcs.archive.layout import BUNDLE, CITATION, CRATE, PAYLOAD, README, RUNS, Progress, is_name, runs_of
+from themis_vcs.archive.opening import is_archive
 from themis_vcs.errors import StorageError, UsageError
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.layout import sync
@@ -67,7 +69,8 @@ def create(
         raise StorageError(f"cannot write {target}: {error.strerror}", hint="nothing was left of it") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
-        packed.unlink(missing_ok=True)
+        with suppress(OSError):
+            packed.unlink()
     return made
 
 
@@ -78,8 +81,7 @@ def _check_target(target: Path, *, zipped: bool, force: bool) -> None:
         return
     if not force:
         raise UsageError(f"{target} is there already", hint="name another, or add --force")
-    archive = target.is_file() if zipped else (target / bag.DECLARATION).is_file()
-    if target.is_symlink() or not archive:
+    if target.is_symlink() or target.is_dir() == zipped or not is_archive(target):
         raise UsageError(f"{target} is not an archive, and is not replaced by one", hint="name another")
 
 
