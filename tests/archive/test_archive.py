@@ -80,6 +80,17 @@ def test_the_same_refs_give_the_same_bytes(shelved: Shelved, tmp_path: Path) -> 
     assert len(files) == sum(each.is_file() for each in (tmp_path / "sums").rglob("*"))
 
 
+def test_the_longest_names_fit(tmp_path: Path) -> None:
+    with Repository.init(tmp_path / "store") as repository:
+        store_runs(repository, 1)
+        oid, _ = resolve_run(repository, "main")
+        ref = "names/" + "n" * 194
+        create(repository, {ref: oid}, tmp_path / ("z" * 200 + ".zip"), CREDITS)
+        create(repository, {ref: oid}, tmp_path / ("d" * 200), CREDITS)
+    for each in (tmp_path / ("z" * 200 + ".zip"), tmp_path / ("d" * 200)):
+        assert verify(each).problems == []
+
+
 def test_it_says_what_it_is(path: Path, shelved: Shelved) -> None:
     found = describe(path)
     assert (found.title, found.license) == (CREDITS.title, "CC-BY-4.0")
@@ -136,6 +147,7 @@ def test_only_runs_are_archived(tmp_path: Path) -> None:
         (("t", [], ["0000-0002-1825-0097"]), "more --orcid than --author"),
         (("t", ["a"], ["0000-0002-1825-0098"]), "not an ORCID"),
         (("t", ["a"], ["../../etc"]), "not an ORCID"),
+        (("t", ["a", "b"], ["0000-0002-1825-0097"] * 2), "comes twice"),
         (("t", [], [], "my own licence"), "SPDX"),
     ],
 )

@@ -100,6 +100,21 @@ def test_a_file_that_is_held_whole_is_bounded(name: str, copy: Path) -> None:  #
     assert name in {each.file for each in verify(copy).problems}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "no colon\n",
+        "Themis-Archive-Version: \n",
+        "Themis-Archive-Version: 0\n",
+        f"Themis-Archive-Version: {'9' * 5000}\n",
+    ],
+)
+def test_facts_of_any_shape_are_refused_in_our_words(text: str) -> None:
+    with pytest.raises(Corrupt):
+        bag.read_info(text.encode())
+
+
 CRATES = [
     b"", b"[]", b"null", b'{"@graph": 1}', b'{"@graph": [1]}', b'{"@graph": [{}]}', b'{"@graph": [{"@id": []}]}',
     b'{"@graph": [{"@id": "./", "hasPart": 7, "conformsTo": [[]], "author": {"@id": {}}, "name": []}]}',

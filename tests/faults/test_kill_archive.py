@@ -29,7 +29,7 @@ from themis_vcs.store.resolve import resolve_run
 from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking
 
-POINTS = 8
+POINTS = 6
 MOMENTS = 60 if FULL else 4
 ROOMS = 20 if FULL else 4
 SEED = os.environ.get("THEMIS_SEED", "1")

@@ -18,6 +18,7 @@ TAG_FILES: Final = (DECLARATION, INFO, MANIFEST, TAG_MANIFEST)
 DECLARED: Final = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 _VERSION: Final = "Themis-Archive-Version"
 _OXUM: Final = "Payload-Oxum"
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _LINE: Final = re.compile(r"([0-9a-f]{128})  ([^\n]*)\n")
 
 
@@ -60,7 +61,7 @@ def read_info(data: bytes) -> list[tuple[str, str]]:
     pairs = [(label, value) for label, colon, value in (line.partition(": ") for line in lines) if colon]
     said = dict(pairs)
     version = said.get(_VERSION, "")
-    if len(pairs) != len(lines) or not version.isdecimal():
+    if len(pairs) != len(lines) or not _NUMBER.fullmatch(version):
         raise Corrupt(f"{INFO}: these are not the facts of an archive", hint=_HINT)
     if int(version) > VERSION:
         raise FormatError(

@@ -61,6 +61,8 @@ def credits_of(
         raise UsageError(f"--license {spdx[:60]!r} is not an SPDX identifier", hint="such as CC-BY-4.0, MIT or CC0-1.0")
     addresses = [*map(_orcid, orcids), *[None] * (len(names) - len(orcids))]
     authors = tuple(Author(name.strip(), orcid) for name, orcid in zip(names, addresses, strict=True))
+    if len(set(authors)) < len(authors) or len(set(orcids)) < len(orcids):
+        raise UsageError("an author, or an ORCID iD, comes twice")
     return Credits(title.strip(), authors, spdx, description.strip())
 
 

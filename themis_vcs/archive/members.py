@@ -118,7 +118,7 @@ class Zip:
         self._file = file
         entries = zipform.directory(file, source)
         tops = {entry.name.partition("/")[0] for entry in entries}
-        if len(tops) != 1 or not all("/" in entry.name for entry in entries):
+        if len(tops) != 1:
             raise Corrupt(f"{source}: the files are not all in one directory", hint=_ALIEN)
         self._entries = {entry.name.partition("/")[2]: entry for entry in entries}
         self.sizes = {name: entry.size for name, entry in self._entries.items()}

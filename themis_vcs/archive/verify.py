@@ -121,7 +121,7 @@ class _Verifying:
         for name in sorted(found & said.keys() & self._members.sizes.keys()):
             self._progress(name)
             if self._guarded(name, partial(self._digest, name)) not in (said[name], None):
-                self._problem(name, f"is damaged: its SHA-512 is not what {manifest} says")
+                self._problem(name, f"its SHA-512 is not what {manifest} says")
 
     def _digest(self, name: str) -> str:
         digest, crc = hashlib.sha512(), 0

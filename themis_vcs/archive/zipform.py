@@ -157,16 +157,16 @@ class _Directory:
     def _ending(self) -> tuple[int, int, int]:
         """Return the number of entries, and where the directory is and how large."""
         tail = self._bytes(max(0, self._size - _END.size - _LOCATOR.size - _END64.size))
-        if len(tail) < _END.size:
-            self._refuse(0, "too short for a zip file")
+        if len(tail) < _END.size or not tail[-_END.size :].startswith(_END_MAGIC):
+            self._refuse(self._size, "the end of a zip file is not here; was it cut?")
         _, _, _, _, count, size, start, _ = _END.unpack(tail[-_END.size :])
         if count == _NONE16 and len(tail) == _END.size + _LOCATOR.size + _END64.size:
             *_, count, size, start = _END64.unpack(tail[: _END64.size])
-        if count > MAX_FILES or size > count * (_CENTRAL.size + MAX_NAME + 28):
+        if count > MAX_FILES or size > count * (_CENTRAL.size + 2 * MAX_NAME + 29):
             self._refuse(self._size - _END.size, f"a directory of {count:,} files in {size:,} bytes")
         expected = ending(count, start, size)
         if start + size + len(expected) != self._size or not tail.endswith(expected):
-            self._refuse(self._size - _END.size, "the end of the zip file is not what it must be; was it cut?")
+            self._refuse(self._size - _END.size, "the end of the zip file is not what it must be")
         return count, start, size
 
     def _entry(self, data: bytes, at: int, start: int) -> tuple[Entry, int]:
@@ -177,7 +177,8 @@ class _Directory:
         crc, packed, size, name_length, extra_length, offset = *fields[7:12], fields[16]
         end = at + _CENTRAL.size + name_length + extra_length
         name = data[at + _CENTRAL.size : at + _CENTRAL.size + name_length].decode("latin-1")
-        if end > len(data) or not is_name(name):
+        top, _, rest = name.partition("/")
+        if end > len(data) or not is_name(top) or not is_name(rest):
             self._refuse(start + at, f"{name[:80]!r} is no name of a file")
         if extra_length == 28:
             size, packed, offset = struct.unpack_from("<QQQ", data, end - 24)

@@ -164,7 +164,7 @@ def _verified(found: Verified) -> dict[str, Any]:
 
 def _print_verified(session: Session, found: Verified) -> None:
     for problem in found.problems:
-        session.output.line(colored("damaged", "red"), "  ", bold(problem.file), f"  {problem.problem}", hang=2)
+        session.output.line(colored("damaged", "red"), "  ", bold(problem.file), f": {problem.problem}", hang=2)
     for label in found.runs:
         session.output.line("  ", bold(label))
     looked = f"{count(found.files, 'file')}, {size(found.size)}, {count(found.objects, 'object')}"
