@@ -44,7 +44,7 @@ class Shelf:
     def __init__(self, directory: Path) -> None:
         self.store, self.archive = directory / "store", directory / "made.zip"
         with Repository.init(self.store) as repository:
-            store_runs(repository, 40)
+            store_runs(repository, 6)
             archived(repository, self.archive)
             self.runs = {name: resolve_run(repository, name) for name in ("main", "first")}
 

@@ -27,6 +27,7 @@ from themis_vcs.transfer import bundling
 from themis_vcs.transfer.endpoint import Transferred
 
 SUFFIX: Final = ".zip"
+_BUFFER: Final = 1 << 20
 
 
 class Made(NamedTuple):
@@ -143,7 +144,7 @@ class _Writing:
         self._progress(name)
         path = self._directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x+b") as file:
+        with path.open("x+b", buffering=_BUFFER) as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -163,7 +164,7 @@ def _line(each: Subject) -> str:
 
 def _pack(directory: Path, packed: Path, top: str) -> None:
     """Make a zip file of a directory."""
-    with packed.open("xb") as target:
+    with packed.open("xb", buffering=_BUFFER) as target:
         zipform.pack(opened_files(directory, top), target)
         target.flush()
         os.fsync(target.fileno())
