@@ -103,9 +103,10 @@ class _Writing:
                 self._file(f"{RUNS}{each.label}/{name}", partial(form.write, each))
         for name, path in enclosed.specification():
             self._text(name, path.read_bytes())
-        date = moment(max(each.found.run.time for each in subjects))[:10]
+        newest = max(subjects, key=lambda each: each.found.run.time).found
+        date = moment(newest.run.time)[:10]
         if said.authors:
-            self._text(CITATION, citation_file(said, date, subjects[-1].found.oid.hex()[:12]))
+            self._text(CITATION, citation_file(said, date, newest.oid.hex()[:12]))
         self._text(README, enclosed.readme(said, {each.label: _line(each) for each in subjects}))
         self._text(CRATE, crate(said, subjects, self._forms, dict(sorted(self._sizes.items()))))
         self._tag_files(said, date)
@@ -144,11 +145,11 @@ class _Writing:
         self._progress(name)
         path = self._directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x+b", buffering=_BUFFER) as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-            file.seek(0)
+        with path.open("xb", buffering=_BUFFER) as written:
+            write(written)
+            written.flush()
+            os.fsync(written.fileno())
+        with path.open("rb") as file:
             self._digests[name] = hashlib.file_digest(file, "sha512").hexdigest()
             self._sizes[name] = file.tell()
 
