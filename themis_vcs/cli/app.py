@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "clone": "Make a store with everything that another one has.",
     "ls-remote": "List the names and tags of another store.",
     "bundle": "Put runs into one file, and look at such files.",
+    "archive": "Put runs on the shelf, readable without themis.",
     "export": "Write a run up to a stage into a file.",
     "import": "Bring in stage bundles, and the logs of other tools.",
     "config": "Show or change the settings of the store.",

@@ -16,13 +16,21 @@ from themis_vcs.cli.command import Command, Family
 from themis_vcs.cli.options import json_option
 from themis_vcs.cli.output import bold, dim
 from themis_vcs.cli.session import Session
-from themis_vcs.cli.sharing import Meter, Options, carry_out, name_of, narrowing_options, pulled, transfer_options
+from themis_vcs.cli.sharing import (
+    Meter,
+    Options,
+    carry_out,
+    name_of,
+    narrowing_options,
+    pulled,
+    refs_meant,
+    transfer_options,
+)
 from themis_vcs.cli.wording import count, short, size
 from themis_vcs.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     from themis_vcs.model.oid import Oid
-    from themis_vcs.store.repository import Repository
     from themis_vcs.transfer.bundle import Bundle
     from themis_vcs.transfer.bundling import Made, Verified
 
@@ -104,7 +112,7 @@ def create(
     whole = stages is None and observations
     with session.reading() if whole else session.writing() as repository:
         narrowing = Narrowing(repository, stages.split(",") if stages else None, observations=observations)
-        refs = narrowing.refs(_refs(session, repository, revisions, everything))
+        refs = narrowing.refs(refs_meant(session, repository, revisions, everything))
         excluded = [resolve_run(repository, each)[0] for each in since]
         meter = Meter(session.output, "writing", forced=progress)
         files = bundling.Files(bundling.names_of(file, split=split is not None), replace=force)
@@ -121,28 +129,6 @@ def create(
             files.discard()
     if not pipe:
         _report_made(session, refs, made, written, as_json)
-
-
-def _refs(session: Session, repository: Repository, revisions: tuple[str, ...], everything: bool) -> dict[str, Oid]:
-    from themis_vcs.errors import NotFound
-    from themis_vcs.store.resolve import resolve_run
-    from themis_vcs.transfer.sharing import select
-    from themis_vcs.transfer.store_endpoint import StoreEndpoint
-
-    known = StoreEndpoint(repository).refs()
-    if everything:
-        return known
-    found: dict[str, Oid] = {}
-    for revision in revisions or (session.revision(repository, None),):
-        try:
-            meant = select(known, [revision], "this store")
-        except NotFound:
-            oid, run = resolve_run(repository, revision)
-            meant = {f"names/{run.name}": oid}
-        for ref, oid in meant.items():
-            if found.setdefault(ref, oid) != oid:
-                raise UsageError(f"{revision} and another revision are both of {name_of(ref)}", hint="make two bundles")
-    return found
 
 
 def _report_made(session: Session, refs: dict[str, Oid], made: Made, written: list[Path], as_json: bool) -> None:
