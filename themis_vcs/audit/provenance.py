@@ -12,9 +12,10 @@ from itertools import islice
 from typing import Any, Final
 
 from themis_vcs.audit.bycase import ByCase
-from themis_vcs.audit.evidence import Evidence, hash_of
+from themis_vcs.audit.evidence import Evidence, Problem, hash_of
 from themis_vcs.audit.finding import Finding, Severity
 from themis_vcs.audit.receipts import CaseEntries, Inputs, Receipts
+from themis_vcs.audit.since import Reached
 from themis_vcs.audit.trees import entries
 
 STAGES: Final = ("generate", "reduce", "parse", "score", "judge")
@@ -34,10 +35,10 @@ _MOST_STRANGERS: Final = 10
 class Provenance:
     """The claims of one run."""
 
-    def __init__(self, evidence: Evidence, oid: bytes) -> None:
+    def __init__(self, evidence: Evidence, oid: bytes, reached: Reached | None = None) -> None:
         self.evidence = evidence
         self._run = evidence.body(oid, "run")
-        self.oid = oid
+        self.oid, self._reached = oid, reached
         self._snapshot = evidence.body(self._run["snapshot"], "snapshot")
         self.identity: dict[str, Any] = self._snapshot["identity"]
         self._stages = [evidence.body(stage, "stage") for stage in self._run["stages"]]
@@ -92,13 +93,34 @@ class Provenance:
             return
         yield from self._track_inputs(stage, track, way)
         if not _asked_for(self.identity["stages"].get(stage, {}), track["component"]):
-            message = f"the run did not ask for this state of {track['component'].get('id')!r:.80}: it was carried over"
-            yield self._finding("component-carried", message, way, "note")
+            message = f"the run did not ask for this state of {track['component'].get('id')!r:.80}"
+            if self._was_before(stage, track):
+                yield self._finding(
+                    "component-carried", f"{message}: it was carried over from a run before", way, "note"
+                )
+            else:
+                yield self._finding("component-unasked", f"{message}, and no run before it has it", way, "warning")
+        if self._reached is not None and self._reached.has_track(stage, track, self.identity):
+            return
         receipts = Receipts(self, stage, track, way, complete=stage in self._claimed)
         trees = [ByCase(entries(self.evidence, track[name])) for name in ("values", "steps", "failures")]
         for chunk in self._cases(track, trees):
             yield from receipts.check(chunk)
         yield from receipts.conclude([key for tree in trees for key in islice(tree.rest(), _MOST_STRANGERS)])
+
+    def _was_before(self, stage: str, track: dict[str, Any]) -> bool:
+        """Whether one of the runs before has the very same track in the stage."""
+        before, seen = list(self._run["parents"]), set[bytes]()
+        while before:
+            ((oid, run),) = self.evidence.bodies([before.pop()], "run")
+            if isinstance(run, Problem) or oid in seen:
+                continue
+            seen.add(oid)
+            before.extend(run["parents"])
+            for _, body in self.evidence.bodies(run["stages"], "stage"):
+                if not isinstance(body, Problem) and body["name"] == stage and track in body["tracks"]:
+                    return True
+        return False
 
     def _track_inputs(self, stage: str, track: dict[str, Any], way: list[str]) -> Iterator[Finding]:
         names = [name for name, _ in track["inputs"]]
