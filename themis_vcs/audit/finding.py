@@ -14,7 +14,15 @@ LEVELS: Final[tuple[Level, ...]] = ("integrity", "provenance", "environment", "r
 
 
 DAMAGE: Final = frozenset(
-    {"object-missing", "object-damaged", "object-malformed", "object-of-another-kind", "tree-malformed", "ref-damaged"}
+    {
+        "index-damaged",
+        "object-damaged",
+        "object-malformed",
+        "object-missing",
+        "object-of-another-kind",
+        "ref-damaged",
+        "tree-malformed",
+    }
 )
 """The codes that say that what was stored is not there, or is not what was stored."""
 

@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from themis_vcs.audit.evidence import Evidence, Problem, hash_of, packed
 from themis_vcs.audit.finding import Finding, Severity
+from themis_vcs.errors import ThemisError
 
 DERIVATION_CONTEXT: Final = "themis_vcs 2026-11-23 derivation v1"
 SEED_CONTEXT: Final = "themis_vcs 2026-11-23 seed v1"
@@ -188,7 +189,11 @@ class Receipts:
         have several receipts for one computation.
         """
         evidence = self._of.evidence
-        found = evidence.view.derivations_for([derivation for _, _, derivation, _ in keys])
+        try:
+            found = evidence.view.derivations_for([derivation for _, _, derivation, _ in keys])
+        except ThemisError as error:
+            yield self._finding("index-damaged", str(error), None, None)
+            return
         other = [
             (each, there) for each, there in zip(keys, found, strict=True) if there is not None and there != each[1]
         ]

@@ -60,7 +60,7 @@ def packages() -> dict[str, str]:
 def git_state(directory: Path) -> dict[str, Any] | None:
     """Commit of the work tree that holds `directory` and whether it had uncommitted changes; None outside of git.
 
-    Of the changes of tracked files, `diff` is a hash, if it can be had in some seconds. Nothing of their content is kept.
+    Of the changes of tracked files, `diff` is a hash, if it can be had in some seconds; their content is not kept.
     """
     commit = _git(directory, "rev-parse", "HEAD")
     if commit is None:
