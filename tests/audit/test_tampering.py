@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.support.components import AfterEquals, Answer, Equal
+from tests.support.components import AfterEquals, Answer, Equal, Judge
 from tests.support.experiments import experiment
 from tests.support.forging import (
     CASE,
@@ -24,6 +24,7 @@ from tests.support.forging import (
     head,
     reexecuted,
     rewritten,
+    with_receipt,
     with_step,
     with_tracks,
     with_value,
@@ -86,6 +87,21 @@ def an_answer_is_forged_with_its_receipt_and_the_index(store: LmdbRunStore) -> O
     repository.commit([RefUpdate("names/forged", forged, None)], message="forged")
     experiment(8, name="forged").replay(stage="reduce", store=store)
     return head(repository, "forged")
+
+
+def a_metric_is_shown_less_than_it_reads(store: LmdbRunStore) -> Oid:
+    """The receipt, the score and the index fit what was shown: the expected answer was kept from the metric."""
+    repository = store.repository
+
+    def hide(track: Track) -> Track:
+        step = repository.load(at(repository, track.steps, CASE), Step)
+        case = repository.load(step.inputs[0], Value)
+        shown = repository.put(
+            replace(case, data={name: each for name, each in case.data.items() if name != "expected_output"})
+        )
+        return with_receipt(repository, CASE, replace(step, inputs=[shown, *step.inputs[1:]]), index=True)(track)
+
+    return rewritten(repository, "score", hide)
 
 
 def a_failure_is_made_of_a_value(store: LmdbRunStore) -> Oid:
@@ -208,6 +224,44 @@ def a_score_of_an_easier_metric_of_the_same_name_is_grafted_in(store: LmdbRunSto
     return _with_track_of(store, 3)
 
 
+def a_verdict_under_a_kinder_rubric_is_grafted_in(store: LmdbRunStore) -> Oid:
+    experiment(8, name="other", evaluation={"judge_config": {"rubric": "be kind"}}).run(store=store)
+    return _with_track_of(store, 4)
+
+
+def a_verdict_of_another_judge_is_grafted_in(store: LmdbRunStore) -> Oid:
+    experiment(8, name="other", judge=Kind()).run(store=store)
+    return _with_track_of(store, 4)
+
+
+def a_draw_of_each_judgment_is_dropped(store: LmdbRunStore) -> Oid:
+    """Of three that were asked for, the graft has one."""
+    repository = store.repository
+    experiment(8, name="thrice", evaluation={"judge_repeats": 3}).run(store=store)
+    once, thrice = (repository.load(head(repository, name), Run) for name in ("main", "thrice"))
+    forged = repository.put(replace(thrice, stages=[*thrice.stages[:4], once.stages[4]]))
+    repository.flush()
+    return forged
+
+
+def a_name_is_moved_back(store: LmdbRunStore) -> Oid:
+    """Not the name that the run was made under, but another that stands at it."""
+    repository = store.repository
+    before = head(repository)
+    experiment(8, name="main", metrics=[Equal()]).replay(stage="score", store=store)
+    for oid, expected in ((before, None), (head(repository), before)):
+        repository.commit([RefUpdate("names/paper", oid, expected)], message="published")
+    written(repository, lambda writer: writer.put("refs", b"names/paper", sealed("refs", b"names/paper", before)))
+    return before
+
+
+class Kind(Judge):
+    """Another state of the judge model."""
+
+    def fingerprint(self) -> str:
+        return "kind"
+
+
 class Easy(Equal):
     """Everything is right."""
 
@@ -285,6 +339,7 @@ def the_index_leads_elsewhere(store: LmdbRunStore) -> Oid:
 FORGERIES: list[tuple[Forgery, str, str]] = [
     (a_tree_is_cut_elsewhere, "integrity", "tree-malformed"),
     (a_ref_is_moved_back, "integrity", "ref-damaged"),
+    (a_name_is_moved_back, "integrity", "ref-damaged"),
     (a_move_is_taken_out_of_the_log, "integrity", "ref-moved"),
     (the_ref_of_a_stage_is_moved, "integrity", "ref-moved"),
     (a_case_is_there_twice, "integrity", "case-misnamed"),
@@ -311,11 +366,15 @@ FORGERIES: list[tuple[Forgery, str, str]] = [
     (a_stage_of_a_run_with_other_answers_is_grafted_in, "provenance", "stage-inputs"),
     (a_stage_of_another_parser_is_grafted_in, "provenance", "component-unasked"),
     (a_score_of_an_easier_metric_of_the_same_name_is_grafted_in, "provenance", "component-unasked"),
+    (a_verdict_under_a_kinder_rubric_is_grafted_in, "provenance", "component-unasked"),
+    (a_verdict_of_another_judge_is_grafted_in, "provenance", "component-unasked"),
+    (a_draw_of_each_judgment_is_dropped, "provenance", "component-unasked"),
     (something_else_was_asked_for, "provenance", "run-id"),
     (the_index_leads_elsewhere, "provenance", "derivation-index"),
     (a_score_is_altered_with_its_receipt_and_the_index, "re-execution", "value-differs"),
     (a_verdict_is_altered_with_its_receipt_and_the_index, "re-execution", "value-differs"),
     (an_answer_is_forged_with_its_receipt_and_the_index, "re-execution", "value-differs"),
+    (a_metric_is_shown_less_than_it_reads, "re-execution", "outcome-differs"),
     (a_failure_is_made_of_a_value_and_the_index_leads_to_it, "re-execution", "outcome-differs"),
 ]
 """What is done, the level that promises to find it, and the code of the finding."""

@@ -21,6 +21,7 @@ _IDENTITY_FIELDS: Final = frozenset({"cases", "datasets", "revisions", "stages"}
 _SHOWN_CASES: Final = frozenset({"generate", "score", "judge"})
 """The stages whose components are shown a case, or some fields of it, which are then a value of their own."""
 _CASES: Final = ["snapshot", "cases"]
+_DATASETS: Final = ["snapshot", "datasets"]
 _TRACK_FIELDS: Final = frozenset({"id", "component", "params", "fanout", "inputs", "values", "steps", "failures"})
 
 
@@ -147,9 +148,9 @@ class Integrity:
                     views.setdefault(shown, key)
             elif way[-2:] == _CASES:
                 self._cases.add(oid)
-                wrong = _misnamed(key, body)
-                if wrong:
-                    yield _finding(Problem("case-misnamed", wrong), [*way, key], oid)
+                yield from _misnamed(key, key.partition("/")[2], body, "case", [*way, key], oid)
+            elif way[-2:] == _DATASETS:
+                yield from _misnamed(key, key, body, "dataset", [*way, key], oid)
         for oid, body in self._evidence.bodies(views, "value"):
             if isinstance(body, Problem):
                 yield _finding(body, [*way, views[oid], "what was shown of its case"], oid)
@@ -162,7 +163,7 @@ class Integrity:
 def _refs(view: View, oid: bytes, run: dict[str, Any], stages: dict[str, bytes]) -> Iterator[Finding]:
     """Whether the refs of a run stand where their logs say, by an unbroken line of moves, and those of its stages."""
     prefix = f"runs/{run['run_id'].hex()}/"
-    for ref in (f"names/{run['name']}", f"{prefix}head"):
+    for ref in (*_names(view, oid, run["name"]), f"{prefix}head"):
         try:
             at, moves = view.ref(ref), view.reflog(ref)
         except ThemisError as error:
@@ -188,17 +189,25 @@ def _refs(view: View, oid: bytes, run: dict[str, Any], stages: dict[str, bytes])
                 yield _of_ref("ref-moved", message, f"{prefix}{name}")
 
 
+def _names(view: View, oid: bytes, made_under: str) -> list[str]:
+    """The name that a run was made under, and those that stand at it now."""
+    try:
+        at = [name for name, target in view.refs("names/") if target == oid]
+    except ThemisError:
+        at = []  # the ref that cannot be read is found below, or by an audit of what it is at
+    return list(dict.fromkeys([f"names/{made_under}", *at]))
+
+
 def _of_ref(code: str, message: str, ref: str) -> Finding:
     return Finding(code=code, level="integrity", severity="error", message=message, way=[ref])
 
 
-def _misnamed(key: str, body: dict[str, Any]) -> str | None:
-    """What is wrong with the case under a key (TREE-13): it says itself which case it is."""
-    said = body["data"].get("case_id") if body["type"] == "case" and type(body["data"]) is dict else None
-    name = key.partition("/")[2]
-    if said == name or (type(said) is str and said.encode("utf-8", "replace") == unquote_to_bytes(name)):
-        return None
-    return f"it stands under {key!r:.200}, and says that it is {said!r:.200}"
+def _misnamed(key: str, name: str, body: dict[str, Any], kind: str, way: list[str], oid: bytes) -> Iterator[Finding]:
+    """A case or dataset says itself which it is; whether that is what it stands under (TREE-13)."""
+    said = body["data"].get(f"{kind}_id") if body["type"] == kind and type(body["data"]) is dict else None
+    if said != name and not (type(said) is str and said.encode("utf-8", "replace") == unquote_to_bytes(name)):
+        message = f"it stands under {key!r:.200}, and says that it is {said!r:.200}"
+        yield _finding(Problem(f"{kind}-misnamed", message), way, oid)
 
 
 def _is_step(body: dict[str, Any]) -> bool:

@@ -23,7 +23,8 @@ class Ready(NamedTuple):
 class Call(NamedTuple):
     """One step to execute again. `inputs` are the bodies of value objects, by the name of what the track reads.
 
-    `case` is the key of the case, `number` that of the sample or draw; `recorded` is the body of the stored value.
+    `case` is the key of the case, `number` that of the sample or draw, `whole` the body of the case itself: what the
+    component was shown of it is among its inputs. `recorded` is the body of the stored value.
     """
 
     stage: str
@@ -33,6 +34,7 @@ class Call(NamedTuple):
     seed: int | None
     params: Any
     inputs: dict[str, list[dict[str, Any]]]
+    whole: dict[str, Any] | None
     recorded: dict[str, Any] | None
 
 

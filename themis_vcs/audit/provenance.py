@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
+from themis_vcs.audit.asked import not_asked_for
 from themis_vcs.audit.bycase import ByCase
 from themis_vcs.audit.evidence import Evidence, Problem, hash_of
 from themis_vcs.audit.finding import Finding, Severity
@@ -92,14 +93,14 @@ class Provenance:
             yield self._finding("stage-unknown", f"{stage!r:.80} is no stage", way)
             return
         yield from self._track_inputs(stage, track, way)
-        if not _asked_for(self.identity["stages"].get(stage, {}), track["component"]):
-            message = f"the run did not ask for this state of {track['component'].get('id')!r:.80}"
-            if self._was_before(stage, track):
-                yield self._finding(
-                    "component-carried", f"{message}: it was carried over from a run before", way, "note"
-                )
-            else:
-                yield self._finding("component-unasked", f"{message}, and no run before it has it", way, "warning")
+        asked = self.identity["stages"].get(stage, {})
+        other = not_asked_for(stage, asked, track, self.evidence.body(track["params"], "value")["data"])
+        if other is not None and self._was_before(stage, track):
+            message = f"the run did not ask for {other}: it was carried over from a run before"
+            yield self._finding("component-carried", message, way, "note")
+        elif other is not None:
+            message = f"the run did not ask for {other}, and no run before it has that"
+            yield self._finding("component-unasked", message, way, "warning")
         if self._reached is not None and self._reached.has_track(stage, track, self.identity):
             return
         receipts = Receipts(self, stage, track, way, complete=stage in self._claimed)
@@ -185,12 +186,3 @@ def _inputs(found: dict[str, bytes], case: str, name: str, samples: int) -> Inpu
     keys = [f"{case}/{number}" for number in range(len(found))] if name == "generate" else [case]
     oids = [found[key] for key in keys if key in found]
     return Inputs(oids, complete=len(oids) == len(found) == width)
-
-
-def _asked_for(stage: dict[str, Any], component: dict[str, Any]) -> bool:
-    """Whether the identity of the run names the component in this state."""
-    named = [stage.get(name) for name in ("generator", "reducer", "parser")] + list(stage.get("metrics", []))
-    return any(
-        type(each) is dict and (each.get("id"), each.get("fingerprint")) == (component["id"], component["fingerprint"])
-        for each in named
-    )

@@ -20,7 +20,7 @@ from themis_vcs.audit.finding import Finding, Severity
 from themis_vcs.audit.finding import Outcome as Concluded
 from themis_vcs.audit.performing import TIMEOUT, Call, Outcome, Performer, Ready
 from themis_vcs.audit.receipts import INDEXED
-from themis_vcs.audit.trees import entries
+from themis_vcs.audit.trees import Finder, entries
 from themis_vcs.errors import UsageError
 
 _SAMPLE_CONTEXT: Final = "themis_vcs 2026-11-28 audit sample v1"
@@ -56,6 +56,7 @@ class Reexecution:
     def __init__(self, evidence: Evidence, oid: bytes, asked: Asked) -> None:
         self._evidence, self._oid, self._asked = evidence, oid, asked
         run = evidence.body(oid, "run")
+        self._cases = Finder(evidence, evidence.body(run["snapshot"], "snapshot")["identity"]["cases"])
         self._stages = [evidence.body(stage, "stage") for stage in run["stages"]]
         self._executed = self._same = self._asked_again = self._agreed = self._left_out = 0
         self._unproven = self._sampled = False
@@ -155,7 +156,9 @@ class Reexecution:
         steps = self._chosen(stage, track)
         while chunk := list(islice(steps, _CHUNK)):
             bodies = [body for _, body in evidence.bodies((oid for _, oid in chunk), "step")]
-            values = dict(evidence.bodies(_named_by(bodies), "value"))
+            whole = {key: self._cases.find(_case(stage, key)[0]) for key, _ in chunk} if "cases" in names else {}
+            wanted = dict.fromkeys((*_named_by(bodies), *(oid for oid in whole.values() if oid is not None)))
+            values = dict(evidence.bodies(wanted, "value"))
             for (key, oid), step in zip(chunk, bodies, strict=True):
                 if isinstance(step, Problem):
                     continue  # the levels before have said so
@@ -163,8 +166,8 @@ class Reexecution:
                 given = [body for each in step["inputs"] if (body := _intact(values[each])) is not None]
                 if len(given) < len(step["inputs"]) or (recorded is None and ready.answers_stored):
                     continue  # or it failed, and no answers are stored
-                inputs = _grouped(names, given)
-                call = Call(stage, track["id"], *_case(stage, key), step["seed"], params, inputs, recorded)
+                inputs, case = _grouped(names, given), _intact(values.get(whole.get(key) or b""))
+                call = Call(stage, track["id"], *_case(stage, key), step["seed"], params, inputs, case, recorded)
                 now = self._asked.performer.perform(call)
                 yield self._judged(step, recorded, now, [*way, key], oid, exact=ready.exact)
 

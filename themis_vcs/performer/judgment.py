@@ -22,7 +22,7 @@ from themis_vcs.evaluation.judging import (
 )
 from themis_vcs.evaluation.subjects import CandidateSetSubject, ConversationSubject, Subject, TraceSubject
 from themis_vcs.model.derivation import derive_seed
-from themis_vcs.performer.parts import Part, domain, prompt_of, settled
+from themis_vcs.performer.parts import Part, case_of, domain, prompt_of, settled
 
 
 def judging(metric: Any, versions: Mapping[str, str], models: Mapping[str, Any] | None) -> Part:
@@ -32,7 +32,7 @@ def judging(metric: Any, versions: Mapping[str, str], models: Mapping[str, Any] 
     """
 
     async def part(call: Call) -> EvaluationExecution:
-        ctx = _context(call, versions)
+        ctx = _context(call, metric, versions)
         workflow = metric.build_workflow(subject := _subject(metric, call), ctx)
         answers = None if call.recorded is None else iter(domain(call.recorded).judge_responses)
         made = EvaluationExecution(f"{ctx.dataset_id}/{ctx.case.case_id}/{component_id(metric)}", subject_kind(metric))
@@ -66,8 +66,9 @@ def judging(metric: Any, versions: Mapping[str, str], models: Mapping[str, Any] 
     return part
 
 
-def _context(call: Call, versions: Mapping[str, str]) -> EvalScoreContext:
-    case, info, parsed = (domain(call.inputs[name][0]) for name in ("cases", "datasets", "parse"))
+def _context(call: Call, metric: Any, versions: Mapping[str, str]) -> EvalScoreContext:
+    case = case_of(call, metric)
+    info, parsed = (domain(call.inputs[name][0]) for name in ("datasets", "parse"))
     return EvalScoreContext(
         dataset_id=info["dataset_id"],
         case=case,

@@ -13,10 +13,14 @@ import msgspec
 
 from themis_vcs.audit.performing import Call
 from themis_vcs.evaluation.check import check_result
-from themis_vcs.evaluation.component import component_id
+from themis_vcs.evaluation.component import component_id, reads
 from themis_vcs.evaluation.contexts import GenerateContext, ParseContext, ReduceContext, ScoreContext, SelectContext
+from themis_vcs.evaluation.dataset import Case, visible
+from themis_vcs.evaluation.failures import WrongResult
 from themis_vcs.evaluation.prompt import PromptSpec
 from themis_vcs.evaluation.values import VALUE_TYPES, restore
+from themis_vcs.model.codec import encode
+from themis_vcs.model.objects import Value
 from themis_vcs.model.tree import split_key
 
 Part = Callable[[Call], Coroutine[Any, Any, Any]]
@@ -26,6 +30,16 @@ Part = Callable[[Call], Coroutine[Any, Any, Any]]
 def domain(body: dict[str, Any]) -> Any:
     """The body of a value object as components know it."""
     return restore(body["type"], body["data"]) if body["type"] in VALUE_TYPES else body["data"]
+
+
+def case_of(call: Call, component: Any) -> Case:
+    """The case as the component was shown it, which must be the fields that it reads. WrongResult if it is not."""
+    shown: Case = domain(call.inputs["cases"][0])
+    if call.whole is not None:
+        wanted = visible(domain(call.whole), reads(component))
+        if encode("value", Value("case", wanted)) != encode("value", Value("case", shown)):
+            raise WrongResult("its receipt shows it other fields of the case than it reads")
+    return shown
 
 
 async def settled(result: Any) -> Any:
@@ -45,7 +59,7 @@ def generating(generator: Any) -> Part:
         dataset, case_id, _ = split_key(call.case)
         prompt, policy = prompt_of(call.params["prompt_spec"]), call.params["policy"]
         ctx = GenerateContext(dataset, case_id, call.number, call.seed, prompt, policy)
-        (case,) = map(domain, call.inputs["cases"])
+        case = case_of(call, generator)
         result = check_result("generator", await settled(generator.generate(case, ctx)), component_id(generator))
         if result.candidate_id:
             return result
@@ -86,7 +100,8 @@ def scoring(metric: Any) -> Part:
     """The score of a metric that asks nobody."""
 
     async def part(call: Call) -> Any:
-        case, info, parsed = (domain(call.inputs[name][0]) for name in ("cases", "datasets", "parse"))
+        case = case_of(call, metric)
+        info, parsed = (domain(call.inputs[name][0]) for name in ("datasets", "parse"))
         ctx = ScoreContext(info["dataset_id"], case, parsed, info["metadata"])
         return check_result("metric", await settled(metric.score(parsed, case, ctx)), component_id(metric))
 
