@@ -29,7 +29,8 @@ from tests.support.forging import (
     written,
 )
 from themis_vcs import InMemoryRunStore, LmdbRunStore
-from themis_vcs.model.objects import Run, Stage, Track, Value
+from themis_vcs.model.derivation import key_of
+from themis_vcs.model.objects import Run, Stage, Step, Track, Value
 from themis_vcs.model.oid import Oid
 from themis_vcs.store import segments
 
@@ -118,6 +119,35 @@ def test_an_object_that_is_missing_or_not_what_was_stored_is_named_with_its_plac
         ),
     )
     assert codes(audited(repository)) == {"object-missing"}
+
+
+class Blinkered(Equal):
+    """A metric that reads one field of a case, so that its receipts refer to a value of that field alone."""
+
+    reads = ("expected_output",)
+
+
+def test_what_was_shown_of_a_case_belongs_to_a_run_too(tmp_path: Path) -> None:
+    with LmdbRunStore(tmp_path / "store") as store:
+        experiment(4, name="main", metrics=[Blinkered()]).run(store=store)
+        repository = store.repository
+        (track,) = repository.load(repository.load(head(repository), Run).stages[3], Stage).tracks
+        shown = repository.load(at(repository, track.steps, CASE), Step).inputs[0]
+        assert audited(repository)[0] == []
+        damage_frame(repository, shown)
+        (found,) = audited(repository)[0]
+        assert (found.level, found.code, found.oid) == ("integrity", "object-damaged", shown.hex())
+        assert found.way[-2:] == [CASE, "what was shown of its case"]
+
+
+def test_an_index_that_cannot_be_read_is_a_finding(store: LmdbRunStore) -> None:
+    repository = store.repository
+    (track, *_) = repository.load(repository.load(head(repository), Run).stages[3], Stage).tracks
+    key = key_of(repository.load(at(repository, track.steps, CASE), Step))
+    written(repository, lambda writer: writer.put("derivations", key, b"x" * 70))
+    found = audited(repository)
+    assert codes(found) == {"index-damaged"}
+    assert found[1][-1].damaged
 
 
 @pytest.mark.parametrize("stages", [{"generate": 5}, {"generate": {"seeds": [None]}}, {"score": {"metrics": [1]}}])

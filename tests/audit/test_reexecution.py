@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 from tests.support.components import AfterEquals, Answer, Equal, Judge
 from tests.support.experiments import experiment
 from tests.support.forging import audited, codes, head, outcomes, reexecuted
-from themis_vcs import InMemoryRunStore, ParsedOutput, Repository
+from themis_vcs import InMemoryRunStore, JudgeResponse, ParsedOutput, Repository
 from themis_vcs.audit.reexecution import Asked, wilson
 from themis_vcs.errors import UsageError
 from themis_vcs.evaluation.failures import ParseError
@@ -194,6 +195,22 @@ def test_agreement_of_what_may_come_out_otherwise_is_measured_when_the_person_na
     assert agreement.figures == {"same": 4.0, "calls": 8.0, "low": wilson(4, 8)[0], "high": wilson(4, 8)[1]}
     assert {each.severity for each in found[0]} == {"note"}
     assert outcomes(found)[-1] == "reproduced in part"
+
+
+def test_judgments_agree_by_their_scores_whatever_was_said() -> None:
+    found = reexecuted(made(judge=Chatty(deterministic=False)), components=["test/judge"], sample=6)
+    (agreement,) = (each for each in found[0] if each.code == "agreement")
+    assert (agreement.figures["same"], agreement.figures["calls"]) == (6, 6)
+
+
+class Chatty(Judge):
+    """A judge model whose words differ each time, and whose verdict does not."""
+
+    words = 0
+
+    async def judge(self, prompt: str, *, seed: int | None = None) -> JudgeResponse:
+        Chatty.words += 1
+        return JudgeResponse(self.component_id, json.dumps({"label": "seen", "score": 1.0, "said": Chatty.words}))
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,16 @@ def a_metric_is_shown_less_than_it_reads(store: LmdbRunStore) -> Oid:
     return rewritten(repository, "score", hide)
 
 
+def a_score_is_altered_and_its_metric_said_to_be_unsteady(store: LmdbRunStore) -> Oid:
+    """So that its receipt need not be the only one, and nobody need execute it again."""
+    alter = with_value(store.repository, CASE, better, receipt=True)
+
+    def forge(track: Track) -> Track:
+        return replace(alter(track), component=replace(track.component, deterministic=False))
+
+    return rewritten(store.repository, "score", forge)
+
+
 def a_failure_is_made_of_a_value(store: LmdbRunStore) -> Oid:
     repository = store.repository
 
@@ -375,6 +385,7 @@ FORGERIES: list[tuple[Forgery, str, str]] = [
     (a_verdict_is_altered_with_its_receipt_and_the_index, "re-execution", "value-differs"),
     (an_answer_is_forged_with_its_receipt_and_the_index, "re-execution", "value-differs"),
     (a_metric_is_shown_less_than_it_reads, "re-execution", "outcome-differs"),
+    (a_score_is_altered_and_its_metric_said_to_be_unsteady, "re-execution", "value-differs"),
     (a_failure_is_made_of_a_value_and_the_index_leads_to_it, "re-execution", "outcome-differs"),
 ]
 """What is done, the level that promises to find it, and the code of the finding."""

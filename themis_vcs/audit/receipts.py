@@ -21,7 +21,7 @@ DERIVATION_CONTEXT: Final = "themis_vcs 2026-11-23 derivation v1"
 SEED_CONTEXT: Final = "themis_vcs 2026-11-23 seed v1"
 COMBINED_CONTEXT: Final = "themis_vcs 2026-11-23 combined fingerprint v1"
 INDEXED: Final = ("generate", "judge")
-_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
+NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 _DERIVATION = blake3(derive_key_context=DERIVATION_CONTEXT)
 
 
@@ -138,7 +138,7 @@ class Receipts:
         if self._stage not in INDEXED:
             return 0 if key == case else None
         number = key[len(case) + 1 :]
-        if not _NUMBER.fullmatch(number) or int(number) >= self._track["fanout"]:
+        if not NUMBER.fullmatch(number) or int(number) >= self._track["fanout"]:
             return None
         return int(number)
 

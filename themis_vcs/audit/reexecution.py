@@ -19,7 +19,7 @@ from themis_vcs.audit.evidence import Evidence, Problem, body_of, oid_of, packed
 from themis_vcs.audit.finding import Finding, Severity
 from themis_vcs.audit.finding import Outcome as Concluded
 from themis_vcs.audit.performing import TIMEOUT, Call, Outcome, Performer, Ready
-from themis_vcs.audit.receipts import INDEXED
+from themis_vcs.audit.receipts import INDEXED, NUMBER
 from themis_vcs.audit.trees import Finder, entries
 from themis_vcs.errors import UsageError
 
@@ -161,11 +161,13 @@ class Reexecution:
             values = dict(evidence.bodies(wanted, "value"))
             for (key, oid), step in zip(chunk, bodies, strict=True):
                 if isinstance(step, Problem):
-                    continue  # the levels before have said so
+                    self._unproven = True  # it is of what was audited before
+                    continue
                 recorded = _intact(values.get(step["value"]))
                 given = [body for each in step["inputs"] if (body := _intact(values[each])) is not None]
                 if len(given) < len(step["inputs"]) or (recorded is None and ready.answers_stored):
-                    continue  # or it failed, and no answers are stored
+                    self._unproven = True  # or it failed, and no answers are stored
+                    continue
                 inputs, case = _grouped(names, given), _intact(values.get(whole.get(key) or b""))
                 call = Call(stage, track["id"], *_case(stage, key), step["seed"], params, inputs, case, recorded)
                 now = self._asked.performer.perform(call)
@@ -229,7 +231,7 @@ def _case(stage: str, key: str) -> tuple[str, int]:
     if stage not in INDEXED:
         return key, 0
     case, _, number = key.rpartition("/")
-    return case, int(number)
+    return case, int(number) if NUMBER.fullmatch(number) else 0
 
 
 def _essence(body: dict[str, Any]) -> bytes:

@@ -9,14 +9,14 @@ from themis_vcs.audit.trees import node_problem, split
 
 
 class Reached:
-    """The objects that hold a run together, and the nodes of its trees. Its values and receipts are not read.
+    """The run, and the nodes of its trees. Its values and receipts are not read.
 
     Memory is taken for the oid of each node. What cannot be read is left out, and so is audited.
     """
 
     def __init__(self, evidence: Evidence, oid: bytes) -> None:
         self.oid = oid
-        self.objects: set[bytes] = set()
+        self.objects = {oid}
         self.nodes: set[bytes] = set()
         self._evidence = evidence
         self._tracks: dict[tuple[str, str], dict[str, Any]] = {}
@@ -62,10 +62,7 @@ class Reached:
         if type(oid) is not bytes or len(oid) != 32:
             return None
         ((_, body),) = self._evidence.bodies([oid], kind)
-        if isinstance(body, Problem):
-            return None
-        self.objects.add(oid)
-        return body
+        return None if isinstance(body, Problem) else body
 
 
 def _ground(identity: dict[str, Any]) -> tuple[Any, Any, Any]:

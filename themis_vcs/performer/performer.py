@@ -120,12 +120,13 @@ class StoredPerformer:
         recipe = self._recipe(stage, role, track["component"])
         if recipe["target"] in _PLAYERS:
             raise Unavailable("it plays answers back that were recorded, which proves nothing of the model")
-        exact = track["component"]["deterministic"]
+        component = self._same(recipe)
+        also = [self._same(self._recipe(stage, "selector", each)) for each in track["component"].get("also", [])]
+        # What the component says, and not what the track says that it says: that is no part of the run id.
+        exact = is_deterministic(component, role) and all(is_deterministic(each, "selector") for each in also)
         if not exact and not named:
             raise Unavailable(f"it may answer otherwise each time; --component {track['id']} --sample N asks it again")
-        component = self._same(recipe)
         if stage == "reduce":
-            also = [self._same(self._recipe(stage, "selector", each)) for each in track["component"].get("also", [])]
             return reducing(component, also[0] if also else None), Ready(exact=exact)
         if stage == "score" and is_workflow(component):
             raise Unavailable("it is a metric that asks judge models, and was not when the run was made")
@@ -137,19 +138,26 @@ class StoredPerformer:
         metric = self._same(self._recipe("judge", "metric", track["component"]))
         also = track["component"].get("also", [])
         versions = {each["id"]: str(each.get("version", "0")) for each in also}
-        exact = track["component"]["deterministic"]
-        if exact or named:
-            try:
-                recipes = [self._recipe("judge", "judge_model", each) for each in also]
-                if not any(recipe["target"] in _PLAYERS for recipe in recipes):
-                    models = {recipe["id"]: self._same(recipe) for recipe in recipes}
-                    return judging(metric, versions, models), Ready(exact=exact)
-            except Unavailable:
-                if named:
-                    raise
-        if not is_deterministic(metric, "metric"):
+        repeatable = is_deterministic(metric, "metric")
+        try:
+            models = self._judges(also)
+        except Unavailable:
+            if named:
+                raise
+            models = None
+        exact = repeatable and models is not None and all(is_deterministic(m, "judge_model") for m in models.values())
+        if models is not None and (exact or named):
+            return judging(metric, versions, models), Ready(exact=exact)
+        if not repeatable:
             raise Unavailable("it may judge otherwise each time; --component and --sample N ask it again")
         return judging(metric, versions, None), Ready(answers_stored=True)
+
+    def _judges(self, also: list[dict[str, Any]]) -> dict[str, Any]:
+        """The judge models by id; Unavailable if one of them cannot be asked here."""
+        recipes = [self._recipe("judge", "judge_model", each) for each in also]
+        if any(recipe["target"] in _PLAYERS for recipe in recipes):
+            raise Unavailable("its judge plays answers back that were recorded, which proves nothing of the model")
+        return {recipe["id"]: self._same(recipe) for recipe in recipes}
 
     def _recipe(self, stage: str, role: str, component: dict[str, Any]) -> Recipe:
         """How the run says that a component is made, in the very state that its results have."""
