@@ -85,7 +85,7 @@ class Reexecution:
         if severities.get("error"):
             return "not reproduced", "; ".join(said)
         if self._unproven or self._left_out or self._sampled or severities.get("warning"):
-            return "reproduced in part", "; ".join([*said, "not all could be executed, or was asked for"])
+            return "reproduced in part", "; ".join([*said, "not all could be executed, or were asked for"])
         return "reproduced", "; ".join(said)
 
     def _check_names(self) -> None:

@@ -28,6 +28,7 @@ _MEMORY = 1 << 20
 _COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
 _OUTCOMES = {"reproduced": "green", "reproduced in part": "yellow", "not reproduced": "red", "cannot tell": "yellow"}
 _SHOWN = 20
+_LEVEL, _VERDICT = 14, 20
 
 
 @dataclass
@@ -143,12 +144,12 @@ class Outcome:
             output.line(dim(f"  at {' / '.join(finding.way)}"), hang=5)
             for line in finding.diff:
                 output.line(f"  {line}", hang=5)
-        rows: list[Any] = []
+        output.line(dim(f"{'level':<{_LEVEL}}{'verdict':<{_VERDICT}}"))
         for each in head.verdicts:
             looked = sum(each.checked.values())
-            outcome = colored(each.outcome, _OUTCOMES[each.outcome])
-            rows.append([each.level, outcome, f"{each.why}; {count(looked, 'object')} read" if looked else each.why])
-        output.table([["level", "verdict", ""], *rows])
+            why = f"{each.why}; {count(looked, 'object')} read" if looked else each.why
+            outcome = colored(f"{each.outcome:<{_VERDICT}}", _OUTCOMES[each.outcome])
+            output.line(f"{each.level:<{_LEVEL}}", outcome, why, hang=_LEVEL + _VERDICT)
 
 
 def check(options: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ def _stages(ctx: click.Context, parameter: click.Parameter, value: str | None) -
         ("Is what the paper says still what the store has?", "themis audit paper"),
         ("Do its parser and its metrics still give the same?", "themis audit paper --reexecute --stages parse,score"),
         ("Ask the model again for 50 answers", "themis audit paper --reexecute --component openai_chat --sample 50"),
-        ("What is another run's environment?", "themis audit paper --against main"),
+        ("How do its surroundings differ from those of another run?", "themis audit paper --against main"),
         ("Only what came since the last audit", "themis audit main --since main@{1}"),
         ("One page to send to somebody", "themis audit paper --format html > audit.html"),
         ("The codes of what was found", "themis audit paper --json | jq -r '.findings[].code' | sort | uniq -c"),
