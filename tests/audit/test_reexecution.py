@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -37,6 +38,10 @@ class Moody(AfterEquals):
             sys.exit(7)
         if Moody.mood == "hangs":
             time.sleep(60)
+        if Moody.mood == "swears":
+            error = RuntimeError("\ud800\x1b" * 10_000)
+            error.category = "\udfff" * 10_000  # type: ignore[attr-defined]
+            raise error
         if Moody.mood == "raises":
             raise ParseError("not now")
         if Moody.mood == "returns":
@@ -134,6 +139,7 @@ def test_a_failure_of_another_category_is_a_difference() -> None:
     [
         ("lies", "value-differs", "error", "another value"),
         ("raises", "outcome-differs", "error", "parse_failure"),
+        ("swears", "outcome-differs", "error", "RuntimeError: ?\x1b?"),
         ("returns", "outcome-differs", "error", "wrong_result"),
         ("exits", "outcome-differs", "error", "SystemExit"),
         ("hangs", "no-answer", "warning", "no answer within 0.2 s"),
@@ -146,7 +152,8 @@ def test_whatever_a_component_does_is_a_finding(mood: str, code: str, severity: 
     assert {(each.code, each.severity) for each in found} == {(code, severity)}
     assert said in found[0].message
     assert len(found) == 2
-    assert all(len(line) < 300 for each in found for line in each.diff)
+    assert all(len(each.message) <= 1_000 and all(len(line) < 400 for line in each.diff) for each in found)
+    assert msgspec.json.encode(found)
 
 
 def test_a_difference_shows_the_two_values() -> None:

@@ -63,6 +63,12 @@ def _judged(before: Read, after: Read, report: Report, what: str) -> tuple[str, 
     return how, faults
 
 
+def _concluded(tally: Tally, outcomes: Counter[str]) -> None:
+    print(f"\n{tally.tried} damages, seed {SEED}:", *(f"  {how}: {n}" for how, n in sorted(outcomes.items())), sep="\n")
+    tally.report()
+    assert tally.failures == [], "\n".join(tally.failures)
+
+
 def test_damage_that_changes_a_read_is_found_and_no_other(store: Path, tmp_path: Path) -> None:
     with Repository.open(store, readonly=True) as repository:
         oids = sorted(repository.backend.oids())
@@ -81,9 +87,7 @@ def test_damage_that_changes_a_read_is_found_and_no_other(store: Path, tmp_path:
         how, wrong = _judged(before, after, fsck(path), what)
         outcomes[f"{kind}: {how}"] += 1
         tally.add(what, wrong, how)
-    print(f"\n{DAMAGES} damages, seed {SEED}:", *(f"  {how}: {n}" for how, n in sorted(outcomes.items())), sep="\n")
-    tally.report()
-    assert tally.failures == [], "\n".join(tally.failures)
+    _concluded(tally, outcomes)
 
 
 @pytest.fixture(scope="module")
@@ -133,9 +137,7 @@ def test_damage_to_a_run_is_found_by_its_audit_and_no_other(audited: Path, tmp_p
         how, wrong = _audited(before, after, said, what)
         outcomes[f"{kind}: {how}"] += 1
         tally.add(what, wrong, how)
-    print(f"\n{AUDITS} damages, seed {SEED}:", *(f"  {how}: {n}" for how, n in sorted(outcomes.items())), sep="\n")
-    tally.report()
-    assert tally.failures == [], "\n".join(tally.failures)
+    _concluded(tally, outcomes)
 
 
 def test_damage_to_a_bundle_is_found_and_placed(audited: Path, tmp_path: Path) -> None:
@@ -162,5 +164,4 @@ def test_damage_to_a_bundle_is_found_and_placed(audited: Path, tmp_path: Path) -
             tally.add(what, [f"{what}: {type(error).__name__}: {error}"], "crash")
         else:
             tally.add(what, [f"{what}: not found"], "not found")
-    tally.report()
-    assert tally.failures == [], "\n".join(tally.failures)
+    _concluded(tally, Counter())

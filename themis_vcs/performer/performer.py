@@ -65,7 +65,7 @@ class StoredPerformer:
         try:
             part, ready = self._part(stage, track, named)
         except Unavailable as reason:
-            return Ready(obstacle=str(reason))
+            return Ready(obstacle=_harmless(str(reason)))
         self._parts[(stage, track["id"])] = part
         return ready
 
@@ -75,9 +75,9 @@ class StoredPerformer:
             component = self._made(recipe)
             return describe(component, recipe["role"]).fingerprint
         except Unavailable as reason:
-            return str(reason)
+            return _harmless(str(reason))
         except Exception as error:  # noqa: BLE001
-            return f"{type(error).__name__}: {error}"[:500]
+            return _said(error)
 
     def perform(self, call: Call) -> Outcome:
         """As `audit.performing.Performer` says."""
@@ -91,12 +91,15 @@ class StoredPerformer:
             return Outcome(None, "invalid_output", _said(error))
         except Exception as error:  # noqa: BLE001
             category = getattr(error, "category", None)
-            return Outcome(None, category if isinstance(category, str) else "component_failure", _said(error))
+            named = _harmless(category)[:_WIDTH] if isinstance(category, str) else "component_failure"
+            return Outcome(None, named, _said(error))
 
     def differences(self, then: Any, now: Any) -> list[str]:
         """As `audit.performing.Performer` says."""
         found = differences(then, now)
-        lines = [f"{each.path}: {_shown(each.old)} -> {_shown(each.new, each.old)}" for each in found[:_LINES]]
+        lines = [
+            f"{each.path:.{_WIDTH}}: {_shown(each.old)} -> {_shown(each.new, each.old)}" for each in found[:_LINES]
+        ]
         return [*lines, *([f"and {len(found) - _LINES:,} more"] if len(found) > _LINES else [])]
 
     def close(self) -> None:
@@ -207,7 +210,12 @@ async def _closed(closing: Callable[[], Any]) -> None:
 
 
 def _said(error: BaseException) -> str:
-    return redact(f"{type(error).__name__}: {error}".encode("utf-8", "replace").decode()[:1_000])
+    return _harmless(f"{type(error).__name__}: {error}")
+
+
+def _harmless(text: str) -> str:
+    """Text that can be encoded, of bounded length and without secrets."""
+    return redact(text.encode("utf-8", "replace").decode()[:1_000])
 
 
 def _shown(value: Any, beside: Any = None) -> str:
