@@ -40,7 +40,7 @@ COMMANDS: Final = {
     "import": "Bring in stage bundles, and the logs of other tools.",
     "config": "Show or change the settings of the store.",
     "serve": "Let others fetch from a store and push to it, over HTTP or ssh.",
-    "audit": "Prove that a run is intact and that every value of it is explained.",
+    "audit": "Prove that a run is intact, explained, and repeatable here.",
     "fsck": "Check every object, tree and ref of the store.",
     "stats": "Count what the store holds.",
 }
