@@ -41,7 +41,8 @@ COMMANDS: Final = {
     "serve": "Let others fetch from a store and push to it, over HTTP or ssh.",
     "audit": "Prove that a run is intact and that every value of it is explained.",
     "fsck": "Check every object, tree and ref of the store.",
-    "stats": "Count what the store holds.",
+    "gc": "Delete what no name, tag or other ref reaches.",
+    "stats": "Say what the store holds, and what takes the space.",
 }
 
 EXAMPLES: Final = [

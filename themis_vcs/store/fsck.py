@@ -7,14 +7,17 @@ that it ended is then a finding, and another process goes on behind the place. N
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from themis_vcs.errors import FormatError, NoStore, StorageError
+from themis_vcs.errors import FormatError, NoStore, StorageError, StoreBusy
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.closure import Closure
 from themis_vcs.store.inspection import FRAMES, OPENING, PHASES, ROW_TABLES
+from themis_vcs.store.layout import Layout
+from themis_vcs.store.lease import Lease
 from themis_vcs.store.reading import Reading
 from themis_vcs.store.segments import PREFIX, ROW_BYTES, location_of
 
@@ -66,8 +69,28 @@ def fsck(path: str | Path, progress: Callable[[int], None] | None = None, *, wai
     NoStore, FormatError or StorageError if there is nothing here that could be checked; damage is never raised.
     """
     check = _Check(Path(path), progress or (lambda objects: None), wait)
-    check.run()
+    with _nothing_deleted(Path(path), wait) as problem:
+        check.run()
+    if problem:
+        check.report.findings.append(Finding("busy", "note", problem))
     return check.report
+
+
+@contextmanager
+def _nothing_deleted(path: Path, wait: float) -> Iterator[str]:
+    """Keep others from deleting and moving objects meanwhile; yield why that cannot be, "" if it is so."""
+    layout = Layout(path)
+    with ExitStack() as stack:
+        try:
+            if layout.format.exists():
+                stack.enter_context(Lease(layout).shared(wait))
+        except StoreBusy as error:
+            yield f"objects may have been deleted meanwhile: {error.message}"
+        except StorageError:
+            # Nor can others write who see what we see.
+            yield ""
+        else:
+            yield ""
 
 
 class _Check:
@@ -81,7 +104,7 @@ class _Check:
         self._prefixes: dict[tuple[int, int], bytes] = {}
         self._index_read = True
         self._damaged: dict[Oid, Finding] = {}
-        self._unindexed: dict[Oid, Finding] = {}
+        self._unindexed: dict[Oid, list[Oid]] = {}
         self._nameless: dict[bytes, Finding] = {}
         self._dictionaries: dict[str, list[Oid]] = {}
         self._structure: list[str] = []
@@ -160,8 +183,7 @@ class _Check:
             self._closure.add(oid, references)
             self.report.objects = len(self._closure.sound)
         else:
-            what = f"object {oid.hex()} is sound, but the index does not lead to it"
-            self._unindexed[oid] = Finding("index", "damage", what, oid)
+            self._unindexed[oid] = references
 
     def _replaced(self, number: int, offset: int) -> None:
         self._prefixes.pop((number, offset), None)
@@ -191,7 +213,7 @@ class _Check:
         absent = [oid for oid in self._closure.absent() if oid not in self._damaged]
         found = [
             *self._damaged.values(),
-            *(each for oid, each in self._unindexed.items() if oid not in self._closure.sound),
+            *self._out_of_reach(absent),
             *self._named(absent),
         ]
         for message, oids in self._dictionaries.items():
@@ -201,6 +223,22 @@ class _Check:
         self.report.findings += [self._with_users(finding) for finding in found]
         severity: Severity = "damage" if self.report.damaged else "warning"
         self.report.findings += [Finding("structure", severity, problem) for problem in self._structure]
+
+    def _out_of_reach(self, absent: list[Oid]) -> Iterator[Finding]:
+        """Yield the sound objects that the index does not lead to: lost if something needs them, else deleted."""
+        needed = set(absent)
+        stack = list(absent)
+        while stack:
+            fresh = [oid for oid in self._unindexed.get(stack.pop(), ()) if oid not in needed]
+            needed.update(fresh)
+            stack += fresh
+        lost = self._unindexed.keys() - self._closure.sound
+        for oid in (oid for oid in self._unindexed if oid in lost and oid in needed):
+            yield Finding("index", "damage", f"object {oid.hex()} is sound, but the index does not lead to it", oid)
+        deleted = len(lost - needed)
+        if deleted:
+            what = "1 object that was deleted still takes" if deleted == 1 else f"{deleted:,} deleted objects still take"
+            yield Finding("leftover", "note", f"{what} space; `themis gc` gives it back when it is most of a segment")
 
     def _named(self, absent: list[Oid]) -> Iterator[Finding]:
         """Yield the objects that are not here, and the frames without a name that are not one of these."""

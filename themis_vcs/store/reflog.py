@@ -17,6 +17,7 @@ from themis_vcs.store.tables import Reader, Writer, fields
 REFS: Final = "refs"
 REFLOG: Final = "reflog"
 _SEQUENCE = struct.Struct(">Q")
+SEQUENCE_BYTES: Final = _SEQUENCE.size
 _HIGHEST: Final = b"\xff" * _SEQUENCE.size
 
 
@@ -83,7 +84,7 @@ def history(reader: Reader, name: str) -> list[ReflogEntry]:
 
 def logged(key: bytes, row: bytes | memoryview) -> tuple[int, ReflogEntry]:
     """Return the sequence number and the entry of a row of `reflog`."""
-    name = key[: -_SEQUENCE.size - 1].decode("utf-8", "backslashreplace")
+    name = name_of(key)
     record = unsealed(REFLOG, key, row)
     try:
         old, new, time, who, message = cast(Sequence[object], codec.unpack(record))
@@ -91,6 +92,11 @@ def logged(key: bytes, row: bytes | memoryview) -> tuple[int, ReflogEntry]:
         raise Corrupt(f"a reflog entry of {name} is malformed", ref=name) from error
     entry = ReflogEntry(cast(Oid | None, old), cast(Oid | None, new), cast(int, time), str(who), str(message))
     return fields(_SEQUENCE, key[-_SEQUENCE.size :])[0], entry
+
+
+def name_of(key: bytes) -> str:
+    """Return the name of the ref whose move has this key."""
+    return key[: -SEQUENCE_BYTES - 1].decode("utf-8", "backslashreplace")
 
 
 def _target(key: bytes, row: bytes | memoryview) -> Oid:

@@ -10,7 +10,7 @@ import os
 import pwd
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
@@ -22,6 +22,8 @@ from themis_vcs.model.oid import Oid, oid_of
 from themis_vcs.store.backend import Backend, Batch, Foreign, RefUpdate, Statistics, Stored
 from themis_vcs.store.environment import WRITE_TIMEOUT
 from themis_vcs.store.group import Group
+from themis_vcs.store.layout import Layout
+from themis_vcs.store.lease import Lease
 from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.memory import MemoryBackend
 from themis_vcs.store.refs import moves_of
@@ -50,6 +52,9 @@ class Repository(View):
         self._leaving: Group | None = None
         self._closed = False
         self._written: set[Oid] = set()
+        self._works = 0
+        self._lease = ExitStack()
+        self._leasing = RLock()
 
     @classmethod
     def open(cls, path: str | Path, readonly: bool = False, *, write_timeout: float = WRITE_TIMEOUT) -> Repository:
@@ -72,6 +77,27 @@ class Repository(View):
     def memory(cls) -> Repository:
         """Make a store in memory."""
         return cls(MemoryBackend())
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Hold the store's lease: what is put or found here in the block is not deleted before its end (STORE-26).
+
+        For everything that writes objects some time before a ref reaches them. Nests, and may be held by several
+        threads. StoreBusy behind somebody who deletes and does not finish.
+        """
+        with self._leasing:
+            if not self._works and self.path is not None and not self.readonly:
+                self._lease.enter_context(Lease(Layout(self.path)).shared())
+                # What was known to be here may be gone since the last time.
+                self._written.clear()
+            self._works += 1
+        try:
+            yield
+        finally:
+            with self._leasing:
+                self._works -= 1
+                if not self._works:
+                    self._lease.close()
 
     def put(self, obj: Object) -> Oid:
         """Keep an object and return its oid. EncodingError; MissingReference at the latest when it is written."""
@@ -103,12 +129,13 @@ class Repository(View):
         having come from elsewhere; a derivation that is known here stays as it is.
         """
         self._require_writable()
-        self.flush()
-        arrived = [key + ARRIVED for key in derivations]
-        known = self.backend.derivations_for(arrived)
-        found = zip(arrived, derivations.values(), known, strict=True)
-        new = {key: step for key, step, old in found if old is None}
-        added = self.backend.apply(Batch(foreign=foreign, derivations=new))
+        with self.working():
+            self.flush()
+            arrived = [key + ARRIVED for key in derivations]
+            known = self.backend.derivations_for(arrived)
+            found = zip(arrived, derivations.values(), known, strict=True)
+            new = {key: step for key, step, old in found if old is None}
+            added = self.backend.apply(Batch(foreign=foreign, derivations=new))
         self.objects_added += added
         return added
 
@@ -209,11 +236,12 @@ class Repository(View):
                 group, self._group, self._leaving = self._group, Group(), self._group
             try:
                 if group or batch.refs or batch.tracks or batch.local:
-                    group.check(self._missing, targets)
-                    batch.objects = list(group.entries.values())
-                    batch.derivations = group.derivations
-                    self.objects_added += self.backend.apply(batch)
-                    self._remember(group.entries)
+                    with self.working():
+                        group.check(self._missing, targets)
+                        batch.objects = list(group.entries.values())
+                        batch.derivations = group.derivations
+                        self.objects_added += self.backend.apply(batch)
+                        self._remember(group.entries)
             except BaseException:
                 with self._buffer:
                     group.extend(self._group)

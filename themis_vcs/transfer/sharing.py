@@ -223,9 +223,9 @@ def fetch(
     if dry_run:
         return Shared(list(changes), _would_bring(source, target, moves, progress))
     seen = {change.ref: change.old for change in changes if change.old is not None}
-    return Shared(
-        list(changes), transfer(source, target, moves, message=f"fetch from {origin}", seen=seen, progress=progress)
-    )
+    with repository.working():
+        brought = transfer(source, target, moves, message=f"fetch from {origin}", seen=seen, progress=progress)
+    return Shared(list(changes), brought)
 
 
 class FromBoth:

@@ -47,15 +47,16 @@ class StoreEndpoint:
     def take(self, items: Iterable[Stored], source: Source, progress: Progress | None = None) -> Transferred:
         intake = Intake(self.repository, source.dictionary)
         count = size = 0
-        try:
-            for count, item in enumerate(items, start=1):
-                intake.add(item)
-                size += item.frame.size
-                if progress is not None and count % _TOLD == 0:
-                    progress(Transferred(count, size))
-        finally:
-            # What came so far is whole in itself, and need not come again.
-            intake.flush()
+        with self.repository.working():
+            try:
+                for count, item in enumerate(items, start=1):
+                    intake.add(item)
+                    size += item.frame.size
+                    if progress is not None and count % _TOLD == 0:
+                        progress(Transferred(count, size))
+            finally:
+                # What came so far is whole in itself, and need not come again.
+                intake.flush()
         return Transferred(count, size)
 
     def move(self, updates: Sequence[RefUpdate], message: str) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     "stats",
     cls=Command,
     reads=True,
-    short_help="Count what the store holds.",
+    short_help="Say what the store holds, and what takes the space.",
     examples=[
         ("How large is it, and what takes the room?", "themis stats"),
         ("How well does it compress?", "themis stats --json | jq .ratio"),
