@@ -94,6 +94,13 @@ def reached(session: Session, given: str | None) -> Iterator[tuple[Remote, Endpo
         endpoint.close()
 
 
+@contextmanager
+def spare(session: Session, given: str) -> Iterator[Endpoint]:
+    """What a name or an address means, for objects that are lost here; the store itself is not opened."""
+    with reached(session, given) as (_, endpoint):
+        yield endpoint
+
+
 class Options(NamedTuple):
     """What `transfer_options` gives."""
 

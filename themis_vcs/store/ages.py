@@ -14,7 +14,7 @@ from themis_vcs.store.seal import sealed, unsealed
 from themis_vcs.store.tables import Reader, Writer
 
 LOCAL: Final = "local"
-_MARK: Final = b"written:"
+MARK: Final = b"written:"
 _BEHIND: Final = b"written;"
 _TIME_BYTES: Final = 8
 EVERY: Final = 3600 * 10**9
@@ -24,7 +24,7 @@ EVERY: Final = 3600 * 10**9
 def note(writer: Writer, now: int) -> None:
     """Mark the last segment, if it is not that of the newest mark and that one is old enough."""
     last = segments.last_number(writer)
-    key = _MARK + b"%08x" % last
+    key = MARK + b"%08x" % last
     newest = _newest(writer)
     if last and (newest is None or (key != newest[0] and abs(now - newest[1]) >= EVERY)):
         writer.put(LOCAL, key, sealed(LOCAL, key, now.to_bytes(_TIME_BYTES, "big")))
@@ -34,8 +34,8 @@ def last_before(reader: Reader, time: int) -> int:
     """Return the number up to which segments were there before `time` (ns since the epoch), 0 if none is known."""
     cursor = reader.cursor(LOCAL)
     latest = found = 0
-    more = cursor.set_range(_MARK)
-    while more and bytes(cursor.key()).startswith(_MARK):
+    more = cursor.set_range(MARK)
+    while more and bytes(cursor.key()).startswith(MARK):
         number, at = _mark(bytes(cursor.key()), bytes(cursor.value()))
         # A mark cannot be older than one before it: where it seems so, the clock was wrong.
         latest = max(latest, at)
@@ -48,7 +48,7 @@ def last_before(reader: Reader, time: int) -> int:
 def _newest(writer: Writer) -> tuple[bytes, int] | None:
     cursor = writer.cursor(LOCAL)
     found = cursor.prev() if cursor.set_range(_BEHIND) else cursor.last()
-    if not found or not bytes(cursor.key()).startswith(_MARK):
+    if not found or not bytes(cursor.key()).startswith(MARK):
         return None
     key = bytes(cursor.key())
     try:
@@ -59,4 +59,4 @@ def _newest(writer: Writer) -> tuple[bytes, int] | None:
 
 def _mark(key: bytes, row: bytes) -> tuple[int, int]:
     at = int.from_bytes(unsealed(LOCAL, key, row), "big")
-    return int(key[len(_MARK) :], 16), at
+    return int(key[len(MARK) :], 16), at

@@ -7,10 +7,10 @@ that it ended is then a finding, and another process goes on behind the place. N
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from themis_vcs.errors import FormatError, NoStore, StorageError, StoreBusy
 from themis_vcs.model.oid import Oid
@@ -61,15 +61,33 @@ class Report:
         return any(finding.severity == "damage" for finding in self.findings)
 
 
-def fsck(path: str | Path, progress: Callable[[int], None] | None = None, *, wait: float = 30.0) -> Report:
+class Contents(Protocol):
+    """Takes what is sound in a store, while it is checked; something may come twice."""
+
+    def row(self, table: str, key: bytes, row: bytes) -> None:
+        """Take a row of a table that has seals."""
+
+    def frame(self, packed: bytes, indexed: bool) -> None:
+        """Take a frame, and whether the index leads to it."""
+
+
+def fsck(
+    path: str | Path,
+    progress: Callable[[int], None] | None = None,
+    *,
+    wait: float = 30.0,
+    contents: Contents | None = None,
+) -> Report:
     """Check the store directory `path`. `progress` is told the number of objects checked, now and then.
 
     The pages are checked while nobody writes; after `wait` seconds behind writers that part is left out, with a note.
 
+    With `contents`, which are given what is sound, the caller sees to it that nobody writes, and pages are left out.
+
     NoStore, FormatError or StorageError if there is nothing here that could be checked; damage is never raised.
     """
-    check = _Check(Path(path), progress or (lambda objects: None), wait)
-    with _nothing_deleted(Path(path), wait) as problem:
+    check = _Check(Path(path), progress or (lambda objects: None), wait, contents)
+    with _nothing_deleted(Path(path), wait) if contents is None else nullcontext("") as problem:
         check.run()
     if problem:
         check.report.findings.append(Finding("busy", "note", problem))
@@ -96,7 +114,9 @@ def _nothing_deleted(path: Path, wait: float) -> Iterator[str]:
 class _Check:
     """One check of one store: takes in what the reading process says, and concludes from it."""
 
-    def __init__(self, path: Path, progress: Callable[[int], None], wait: float) -> None:
+    def __init__(
+        self, path: Path, progress: Callable[[int], None], wait: float, contents: Contents | None = None
+    ) -> None:
         self.report = Report(path)
         self._wait = wait
         self._progress = progress
@@ -118,9 +138,12 @@ class _Check:
             "damaged": self._frame,
             "segment": self._segment,
         }
+        self._contents = contents
+        if contents is not None:
+            self._takers |= {"row": contents.row, "frame": contents.frame}
 
     def run(self) -> None:
-        position = (PHASES[0], 0)
+        position = (PHASES[0] if self._contents is None else PHASES[1], 0)
         skip, died_in = 1, ""
         for _ in range(_RESTARTS):
             (phase, number, what), death = self._read(*position)
@@ -140,7 +163,7 @@ class _Check:
     def _read(self, phase: str, start: int) -> tuple[Place, str]:
         """Take in what one process reads from a place on; return where it ended, and how if not at its end."""
         place: Place = (phase, start, OPENING)
-        reading = Reading(self.report.path, phase, start, self._wait)
+        reading = Reading(self.report.path, phase, start, self._wait, contents=self._contents is not None)
         for message in reading:
             name, rest = message[0], message[1:]
             if name == "at":
@@ -237,7 +260,9 @@ class _Check:
             yield Finding("index", "damage", f"object {oid.hex()} is sound, but the index does not lead to it", oid)
         deleted = len(lost - needed)
         if deleted:
-            what = "1 object that was deleted still takes" if deleted == 1 else f"{deleted:,} deleted objects still take"
+            what = (
+                "1 object that was deleted still takes" if deleted == 1 else f"{deleted:,} deleted objects still take"
+            )
             yield Finding("leftover", "note", f"{what} space; `themis gc` gives it back when it is most of a segment")
 
     def _named(self, absent: list[Oid]) -> Iterator[Finding]:

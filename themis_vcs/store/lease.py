@@ -74,14 +74,14 @@ class Lease:
         )
 
 
-def holders(path: Path) -> list[int]:
+def holders(path: Path, kind: str = "FLOCK") -> list[int]:
     """Return the processes that hold a lock on a file, as far as the kernel shows them."""
     try:
         inode, lines = str(path.stat().st_ino), Path("/proc/locks").read_text().splitlines()
     except OSError:
         return []
     rows = [line.split() for line in lines if "->" not in line]
-    found = {int(row[4]) for row in rows if row[1] == "FLOCK" and row[5].rpartition(":")[2] == inode}
+    found = {int(row[4]) for row in rows if row[1] == kind and row[5].rpartition(":")[2] == inode}
     return sorted(pid for pid in found if pid > 0)
 
 

@@ -90,6 +90,25 @@ class Marks:
                 below += () if found.payload is None else references_in(found.payload)
             self.mark(below)
 
+    def leading_to(self, oids: Iterable[Oid], below: Callable[[bytes], Iterable[Oid]] = references_in) -> bytearray:
+        """Return a byte for each object, 1 if it is one of `oids` or something below it is.
+
+        `below` gives what an object has below it. Every object is read, mostly twice.
+        """
+        wanted = set(oids)
+        found = bytearray(len(self))
+        for at in (at for oid in wanted for at in self.places(oid)):
+            found[at] = 1
+        order = sorted(range(len(self)), key=self._locations.__getitem__)
+        more = True
+        while more:
+            more = False
+            for each in self.read([at for at in order if not found[at]]):
+                children = () if each.payload is None else below(each.payload)
+                if any(child in wanted or any(found[at] for at in self.places(child)) for child in children):
+                    found[each.at], more = 1, True
+        return found
+
     def newer(self, number: int) -> array[int]:
         """Return the places of the objects that lie in segments after a number."""
         first = (number + 1) << 32

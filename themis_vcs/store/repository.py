@@ -106,7 +106,7 @@ class Repository(View):
         if type(obj) is Value:
             self._add(oid, payload, "value:" + obj.type, _NOTHING)
         else:
-            self._add(oid, payload, _label(obj), tuple(references(obj)))
+            self._add(oid, payload, label_of(obj), tuple(references(obj)))
         return oid
 
     def put_payload(self, oid: Oid, payload: bytes, label: str, references: Sequence[Oid] | None = None) -> None:
@@ -273,7 +273,10 @@ class Repository(View):
             raise StorageError(f"{self.path} is open for reading only", hint="open it without readonly=True")
 
 
-def _label(obj: Object) -> str:
+def label_of(obj: Object) -> str:
+    """Return the class of objects that resemble this one, which share a dictionary."""
+    if isinstance(obj, Value):
+        return f"value:{obj.type}"
     if isinstance(obj, Step):
         return f"step:{obj.stage}"
     return type(obj).__name__.lower()
