@@ -25,6 +25,7 @@ class Integrity:
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
         self._seen: set[bytes] = set()
+        self._forgotten = evidence.view.forgotten()
         self._nodes: dict[str, dict[bytes, Node | None]] = {"value": {}, "step": {}}
 
     def findings(self, oid: bytes) -> Iterator[Finding]:
@@ -36,6 +37,12 @@ class Integrity:
                 continue
             self._seen.add(each)
             way = [f"run {each.hex()[:12]}"]
+            if each in self._forgotten:
+                what = "a run before it was forgotten; what it held is gone"
+                yield Finding(
+                    code="run-forgotten", level="integrity", severity="note", message=what, way=way, oid=each.hex()
+                )
+                continue
             body = self._body(each, "run")
             if isinstance(body, Problem):
                 yield _finding(body, way, each)

@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "audit": "Prove that a run is intact and that every value of it is explained.",
     "fsck": "Check every object, tree and ref of the store.",
     "gc": "Delete what no name, tag or other ref reaches.",
+    "forget": "Take a run away for good, with what only it holds.",
     "stats": "Say what the store holds, and what takes the space.",
 }
 

@@ -21,18 +21,16 @@ _FRAMES: Final = 1_000
 _BYTES: Final = 4 << 20
 
 
-def compact(
-    backend: LmdbBackend, lease: Lease, wait: float, *, chosen: Callable[[int, float], bool] | None = None
-) -> int:
+def compact(backend: LmdbBackend, lease: Lease, wait: float, *, chosen: Callable[[float], bool] | None = None) -> int:
     """Rewrite the segments of which no more than half is alive; return how many went.
 
-    `chosen` says instead of a number and the part that is alive whether the segment is to be written anew.
+    `chosen` says instead of the part that is alive whether a segment is to be written anew.
     """
-    wanted = chosen or (lambda number, alive: alive <= MOSTLY)
+    wanted = chosen or (lambda alive: alive <= MOSTLY)
     batch: list[int] = []
     frames = size = gone = 0
     for number, alive, count, live in _segments(backend):
-        if not wanted(number, alive):
+        if not wanted(alive):
             continue
         batch.append(number)
         frames, size = frames + count, size + live

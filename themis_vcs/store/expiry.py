@@ -5,7 +5,7 @@ The newest entry of a ref that exists stays whatever its age, because it says wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from themis_vcs.errors import Corrupt
 from themis_vcs.model.oid import Oid
@@ -38,6 +38,40 @@ def expire(backend: LmdbBackend, horizon: int, lease: Lease, wait: float) -> int
     for start in range(0, len(gone), _ROWS):
         _delete(backend, gone[start : start + _ROWS], lease, wait)
     return len(gone)
+
+
+def split(backend: LmdbBackend, named: Callable[[str, Oid], bool]) -> tuple[list[bytes], list[Oid]]:
+    """Return the keys of the entries of every log up to the last that has something `named`, and the oids in others."""
+    gone: list[bytes] = []
+    ahead: list[bytes] = []
+    kept: dict[bytes, tuple[Oid | None, Oid | None]] = {}
+    before = ""
+    for key, entry, _ in _entries(backend, 0):
+        name = reflog.name_of(key)
+        if name != before:
+            before, ahead = name, []
+        ahead.append(key)
+        kept[key] = entry.old, entry.new
+        if any(oid is not None and named(name, oid) for oid in kept[key]):
+            gone += ahead
+            for each in ahead:
+                del kept[each]
+            ahead = []
+    return gone, [oid for pair in kept.values() for oid in pair if oid is not None]
+
+
+def cut(backend: LmdbBackend, keys: Sequence[bytes], entry: ReflogEntry) -> None:
+    """Delete entries, each with all before it. A ref whose whole log went gets `entry` with where it is."""
+
+    def body(writer: Writer) -> None:
+        for key in keys:
+            writer.delete(reflog.REFLOG, key)
+        for name in dict.fromkeys(map(reflog.name_of, keys)):
+            current = reflog.current(writer, name)
+            if current is not None and not reflog.last_sequence(writer, name.encode()):
+                reflog.log(writer, name, entry._replace(old=None, new=current))
+
+    backend.environment.write(body)
 
 
 def _delete(backend: LmdbBackend, keys: list[bytes], lease: Lease, wait: float) -> None:

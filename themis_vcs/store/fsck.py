@@ -20,6 +20,7 @@ from themis_vcs.store.layout import Layout
 from themis_vcs.store.lease import Lease
 from themis_vcs.store.reading import Reading
 from themis_vcs.store.segments import PREFIX, ROW_BYTES, location_of
+from themis_vcs.store.tombstones import named, ref_of
 
 Place = tuple[str, int, str]
 Severity = Literal["damage", "warning", "note"]
@@ -128,6 +129,7 @@ class _Check:
         self._nameless: dict[bytes, Finding] = {}
         self._dictionaries: dict[str, list[Oid]] = {}
         self._structure: list[str] = []
+        self._forgotten: set[Oid] = set()
         self._takers: dict[str, Callable[..., None]] = {
             "finding": self._finding,
             "ref": self._ref,
@@ -194,6 +196,7 @@ class _Check:
     def _ref(self, name: str, oid: Oid) -> None:
         self.report.refs += 1
         self._closure.need(oid, name)
+        self._forgotten |= named([name])
 
     def _index(self, rows: bytes) -> None:
         for at in range(0, len(rows), ROW_BYTES):
@@ -270,7 +273,9 @@ class _Check:
         lost = {oid[:PREFIX] for oid in absent}
         yield from (finding for prefix, finding in self._nameless.items() if prefix not in lost)
         for oid in absent:
-            if oid not in self._unindexed and not any(oid in oids for oids in self._dictionaries.values()):
+            if oid in self._forgotten:
+                yield Finding("forgotten", "note", f"run {oid.hex()} was forgotten", oid, ref_of(oid))
+            elif oid not in self._unindexed and not any(oid in oids for oids in self._dictionaries.values()):
                 yield Finding("missing", "damage", f"object {oid.hex()} is missing", oid)
 
     def _with_users(self, finding: Finding) -> Finding:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -74,13 +74,13 @@ def gc(path: Path, policy: Policy, *, dry_run: bool = False, progress: Progress 
     Corrupt if something that is reached is damaged or missing: then nothing is deleted.
     """
     with alone(path), opened(path, policy.wait, readonly=dry_run) as backend:
-        collection = Collection(backend, policy, progress)
-        collection.mark()
-        collected = collection.count(dry_run=dry_run)
+        sweep = Sweep(backend, policy, progress)
+        sweep.mark()
+        collected = sweep.count(dry_run=dry_run)
         if not dry_run:
-            collected.moves = expiry.expire(backend, collection.horizon, collection.lease, policy.wait)
-            collection.sweep()
-            collected.segments = compaction.compact(backend, collection.lease, policy.wait)
+            collected.moves = expiry.expire(backend, sweep.horizon, sweep.lease, policy.wait)
+            sweep.sweep()
+            collected.segments = compaction.compact(backend, sweep.lease, policy.wait)
         found = backend.statistics()
         collected.file_bytes, collected.free_bytes = found.file_bytes, found.free_bytes
         return collected
@@ -110,7 +110,7 @@ def opened(path: Path, wait: float, *, readonly: bool = False) -> Iterator[LmdbB
         backend.close()
 
 
-class Collection:
+class Sweep:
     """One collection of one store: marks, then deletes step by step, catching up with what others wrote between."""
 
     def __init__(self, backend: LmdbBackend, policy: Policy, progress: Progress | None = None) -> None:
@@ -145,6 +145,21 @@ class Collection:
                 old = ages.last_before(reader, self._before)
             self.marks.mark_all(self.marks.newer(old))
         self._count_kept("young")
+
+    def mark_all_but(self, runs: Collection[Oid], others: Collection[Oid], roots: Collection[Oid]) -> bytearray:
+        """Mark what is to be kept when runs are forgotten: what `roots` reach, and all else but what only the runs hold
+        and what cannot be without that. Return a byte for each object that the runs hold, without the `others` before
+        them. Corrupt as `mark`.
+        """
+        self.marks.skip = set(runs)
+        self.marks.mark(roots)
+        self.marks.mark(oid for why, found in self._roots() if why == "dictionaries" for oid in found)
+        self._require_all()
+        held = self.marks.reach(runs, set(others))
+        only = bytearray(mine and not others for mine, others in zip(held, self.marks.marked, strict=True))
+        broken = self.marks.leading_to(only)
+        self.marks.mark_all([at for at in self.marks.by_location(marked=False) if not broken[at]])
+        return held
 
     def count(self, *, dry_run: bool) -> Collected:
         """Count what is not marked, by kind, and by how many others of these each is referred to."""
@@ -255,7 +270,7 @@ class Collection:
         self._kept[why] = self.marks.marked.count(1) - self._kept.total()
 
     def _require_all(self) -> None:
-        """Corrupt if something that is needed is not there, and was not forgotten either."""
+        """Corrupt if something that is needed is not there, and was not forgotten."""
         gone = forgotten(self.backend)
         lost = [oid for oid in self.backend.missing(self.marks.absent) if oid not in gone]
         if lost:

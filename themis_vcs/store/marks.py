@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from themis_vcs.errors import Corrupt, ThemisError
@@ -38,7 +38,7 @@ class Found(NamedTuple):
 
 class Marks:
     """The objects of a store. `marked` has a byte for each, 1 for those that were reached; `absent` is what was reached
-    and has no row.
+    and has no row, `skip` what is not to be reached.
     """
 
     def __init__(self, backend: LmdbBackend) -> None:
@@ -47,6 +47,7 @@ class Marks:
         self._load()
         self.marked = bytearray(len(self._prefixes))
         self.absent: set[Oid] = set()
+        self.skip: set[Oid] = set()
 
     def __len__(self) -> int:
         return len(self._prefixes)
@@ -90,24 +91,35 @@ class Marks:
                 below += () if found.payload is None else references_in(found.payload)
             self.mark(below)
 
-    def leading_to(self, oids: Iterable[Oid], below: Callable[[bytes], Iterable[Oid]] = references_in) -> bytearray:
-        """Return a byte for each object, 1 if it is one of `oids` or something below it is.
+    def reach(self, roots: Iterable[Oid], skip: set[Oid] | None = None) -> bytearray:
+        """Return a byte for each object, 1 for those that the roots reach, marked or not. Nothing is marked."""
+        before = self.marked, self.skip
+        self.marked, self.skip = bytearray(len(self)), skip or set()
+        try:
+            self.mark(roots)
+            return self.marked
+        finally:
+            self.marked, self.skip = before
 
-        `below` gives what an object has below it. Every object is read, mostly twice.
+    def leading_to(
+        self,
+        found: bytearray,
+        absent: Collection[Oid] = (),
+        below: Callable[[bytes], Iterable[Oid]] = references_in,
+    ) -> bytearray:
+        """Return a byte for each object, 1 if it is one of those in `found`, or if something below it is, or is one of
+        `absent`. `below` gives what an object has below it. Every object is read, mostly twice.
         """
-        wanted = set(oids)
-        found = bytearray(len(self))
-        for at in (at for oid in wanted for at in self.places(oid)):
-            found[at] = 1
+        result = bytearray(found)
         order = sorted(range(len(self)), key=self._locations.__getitem__)
         more = True
         while more:
             more = False
-            for each in self.read([at for at in order if not found[at]]):
+            for each in self.read([at for at in order if not result[at]]):
                 children = () if each.payload is None else below(each.payload)
-                if any(child in wanted or any(found[at] for at in self.places(child)) for child in children):
-                    found[each.at], more = 1, True
-        return found
+                if any(child in absent or any(result[at] for at in self.places(child)) for child in children):
+                    result[each.at], more = 1, True
+        return result
 
     def newer(self, number: int) -> array[int]:
         """Return the places of the objects that lie in segments after a number."""
@@ -153,6 +165,8 @@ class Marks:
     def _reached(self, oids: Iterable[Oid], stack: array[int], *, final: bool) -> None:
         prefixes, marked, end = self._prefixes, self.marked, len(self._prefixes)
         for oid in oids:
+            if oid in self.skip:
+                continue
             prefix = int.from_bytes(oid[:PREFIX], "big")
             at = bisect_left(prefixes, prefix)
             if at == end or prefixes[at] != prefix:

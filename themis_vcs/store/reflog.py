@@ -23,7 +23,7 @@ _HIGHEST: Final = b"\xff" * _SEQUENCE.size
 
 def move(writer: Writer, batch: Batch) -> None:
     """Move the refs of a batch and log it, or raise RefConflict."""
-    moves = moves_of(batch.refs, lambda name: _current(writer, name))
+    moves = moves_of(batch.refs, lambda name: current(writer, name))
     for update, old in moves:
         if update.new is None:
             writer.delete(REFS, update.name.encode())
@@ -40,7 +40,7 @@ def put(writer: Writer, name: str, oid: Oid) -> None:
 
 def log(writer: Writer, name: str, entry: ReflogEntry) -> None:
     """Write the next entry of the log of a ref."""
-    key = key_of(name, _last_sequence(writer, name.encode()) + 1)
+    key = key_of(name, last_sequence(writer, name.encode()) + 1)
     writer.put(REFLOG, key, sealed(REFLOG, key, codec.pack(list(entry))))
 
 
@@ -120,13 +120,14 @@ def _target(key: bytes, row: bytes | memoryview) -> Oid:
     return oid
 
 
-def _current(writer: Writer, name: str) -> Oid | None:
+def current(writer: Writer, name: str) -> Oid | None:
+    """Return where a ref points, None if there is none."""
     key = name.encode()
     row = writer.get(REFS, key)
     return None if row is None else _target(key, row)
 
 
-def _last_sequence(writer: Writer, name: bytes) -> int:
+def last_sequence(writer: Writer, name: bytes) -> int:
     """Return the sequence number of the newest entry of a ref, 0 if it has none."""
     cursor = writer.cursor(REFLOG)
     found = cursor.prev() if cursor.set_range(name + b"\0" + _HIGHEST) else cursor.last()

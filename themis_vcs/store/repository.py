@@ -251,7 +251,8 @@ class Repository(View):
                 self._leaving = None
 
     def _missing(self, oids: Iterable[Oid]) -> list[Oid]:
-        return self.backend.missing([oid for oid in oids if oid not in self._written])
+        absent = self.backend.missing([oid for oid in oids if oid not in self._written])
+        return self.lacking(absent) if absent else absent
 
     def _remember(self, oids: Collection[Oid]) -> None:
         """Spare the look-up of what was written a moment ago, which most new objects refer to."""

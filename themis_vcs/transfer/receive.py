@@ -36,7 +36,7 @@ def receive(stream: Readable, target: Repository, source: str = "pack", *, alone
     if alone:
         reader.expect_end()
     with target.working():
-        missing = target.missing(reader.needs)
+        missing = target.lacking(reader.needs)
         if missing:
             raise MissingReference(missing[0], reader.needs[missing[0]])
         intake.flush()

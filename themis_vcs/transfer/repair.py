@@ -183,7 +183,7 @@ class _Repair:
         if not lost:
             return 0
         marks.mark(self._roots())
-        broken = marks.leading_to(lost)
+        broken = marks.leading_to(bytearray(len(marks)), set(lost))
         places = [at for at in range(len(marks)) if broken[at] and not marks.marked[at]]
         oids = [found.oid for found in marks.read(places)]
         self.salvage.drop(oids)
