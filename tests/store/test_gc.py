@@ -160,8 +160,8 @@ def test_nothing_goes_while_somebody_works(path: Path) -> None:
 
 def test_two_collections_do_not_meet(path: Path) -> None:
     demo(path)
-    with collecting.alone(path), pytest.raises(StoreBusy, match="another process collects"):
-        gc(path, NOW)
+    with collecting.alone(path, 1), pytest.raises(StoreBusy, match="another process collects"):
+        gc(path, Policy(wait=0.1))
 
 
 def test_what_a_writer_came_to_need_between_two_steps_stays(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,13 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.damage import damage_frame
+from tests.support.forgetting import SECRET, forgotten, secret_run
 from tests.support.killing import _LINE, _STRACE, CALLS, ROOT, TIMEOUT, Point
 from tests.support.stores import store_run
 from themis_vcs.model.oid import Oid
 from themis_vcs.store import gc as collecting
 from themis_vcs.store.backend import ANY, RefUpdate
+from themis_vcs.store.forgetting import finish
 from themis_vcs.store.fsck import fsck
 from themis_vcs.store.gc import Policy, gc
+from themis_vcs.store.layout import Layout
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.repair import repair
 from themis_vcs.transfer.store_endpoint import StoreEndpoint
@@ -56,6 +59,8 @@ class Scene:
             found = set(repository.backend.oids())
         if what == "gc" and found & self.garbage:
             problems.append(f"{len(found & self.garbage)} objects are left that nothing reaches")
+        if what == "forget" and SECRET in Layout(store).data.read_bytes():
+            problems.append("the secret is still in the file")
         leftovers = [each.name for each in store.iterdir() if each.name.startswith((".", "repair"))]
         return problems + [f"left behind: {each}" for each in leftovers]
 
@@ -80,9 +85,12 @@ def scene(directory: Path, *, damaged: bool = False) -> Scene:
             store_run(repository, CASES, draw=draw)
         repository.commit([RefUpdate(name, None, ANY) for name, _ in repository.refs()], message="drop")
         last = store_run(repository, CASES, draw=9)
-        kept = {oid for oid, _ in repository.walk(oid for _, oid in repository.refs())}
-        found = Scene(path, other, kept, set(repository.backend.oids()) - kept, dict(repository.refs()), [])
+        refs = dict(repository.refs())
+        kept = {oid for oid, _ in repository.walk(refs.values())}
+        secret_run(repository, None, 77, SECRET, "secret")
+        found = Scene(path, other, kept, set(repository.backend.oids()) - kept, refs, [])
         found.garbage -= {row[:32] for row in _dictionaries(repository)}
+        found.garbage -= {oid for oid, _ in repository.walk([repository.ref("names/secret") or b""])}
     if damaged:
         shutil.copytree(path, other, ignore=shutil.ignore_patterns("lock.mdb"))
         found.damaged = [last.stage, *list(last.values.values())[:20]]
@@ -144,7 +152,15 @@ def _gc(store: Path, other: Path) -> None:
     gc(store, NOW)
 
 
-PROGRAMS = {"gc": _gc, "repair": _repair}
+def _forget(store: Path, other: Path) -> None:
+    if finish(store) is None:
+        with Repository.open(store, readonly=True) as repository:
+            run = repository.ref("names/secret")
+        if run is not None:
+            forgotten(store, run)
+
+
+PROGRAMS = {"gc": _gc, "repair": _repair, "forget": _forget}
 
 
 if __name__ == "__main__":

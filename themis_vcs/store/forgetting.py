@@ -77,7 +77,7 @@ def forget(
     NotFound if there is nothing to forget. StoreBusy behind somebody who writes; `finish` then does what is left.
     Corrupt if it cannot be told what is needed, because of damage.
     """
-    with alone(path), opened(path, wait, readonly=dry_run) as backend:
+    with alone(path, wait), opened(path, wait, readonly=dry_run) as backend:
         known = dict(_runs(backend, [*_refs(backend), *expiry.needed(backend, 0)]))
         chosen = _chosen(backend, known, runs, holding)
         if not chosen:
@@ -94,7 +94,7 @@ def forget(
 
 def finish(path: Path, *, wait: float = WAIT, progress: Progress | None = None) -> Forgot | None:
     """Finish what a call of `forget` has left that was killed; None if there is nothing."""
-    with alone(path), opened(path, wait) as backend:
+    with alone(path, wait), opened(path, wait) as backend:
         begun = set(split_oids(backend.local(_BEGUN) or b""))
         if not begun:
             return None

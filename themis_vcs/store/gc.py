@@ -10,7 +10,7 @@ import time
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,7 @@ DAY: Final = 24 * 3600 * 10**9
 GRACE: Final = 14
 REFLOG: Final = 90
 _AT_ONCE: Final = 1_000
+_PAUSE: Final = 0.02
 _FACTS: Final = ("scores:",)
 _FROM: Final = b"from:"
 
@@ -73,7 +74,7 @@ def gc(path: Path, policy: Policy, *, dry_run: bool = False, progress: Progress 
     StoreBusy behind somebody who writes and does not finish: then a part of it is done, and the next call goes on.
     Corrupt if something that is reached is damaged or missing: then nothing is deleted.
     """
-    with alone(path), opened(path, policy.wait, readonly=dry_run) as backend:
+    with alone(path, policy.wait), opened(path, policy.wait, readonly=dry_run) as backend:
         sweep = Sweep(backend, policy, progress)
         sweep.mark()
         collected = sweep.count(dry_run=dry_run)
@@ -87,17 +88,21 @@ def gc(path: Path, policy: Policy, *, dry_run: bool = False, progress: Progress 
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Be the only one who deletes or repairs in a store. StoreBusy at once if somebody does."""
+def alone(path: Path, wait: float) -> Iterator[None]:
+    """Be the only one who deletes or repairs in a store. StoreBusy if somebody does, for longer than `wait` seconds."""
     layout.Layout(path).check()
-    try:
-        with layout.alone(path, wait=False):
-            yield
-    except BlockingIOError:
-        raise StoreBusy(
-            f"{path}: another process collects, forgets or repairs there",
-            hint="repeat the command when it has finished, if it is still needed",
-        ) from None
+    with ExitStack() as stack:
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                stack.enter_context(layout.alone(path, wait=False))
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    hint = "repeat the command when it has finished, if it is still needed"
+                    raise StoreBusy(f"{path}: another process collects, forgets or repairs there", hint=hint) from None
+            time.sleep(_PAUSE)
+        yield
 
 
 @contextmanager

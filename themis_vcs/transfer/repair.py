@@ -77,7 +77,7 @@ def repair(path: Path, source: Spare | None, *, wait: float = 30.0, progress: Pr
     """
     tell = progress or (lambda what, objects: None)
     store = Layout(path)
-    with alone(path):
+    with alone(path, wait):
         before = fsck(path, lambda objects: tell("checking", objects), wait=wait)
         if not any(finding.severity != "note" for finding in before.findings):
             return Repaired(before=before, after=before)
