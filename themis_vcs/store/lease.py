@@ -1,4 +1,4 @@
-"""The lease of a store, which keeps what no ref reaches yet from being deleted (STORE-26 to STORE-28).
+"""The lease of a store, which keeps what no ref reaches yet from being deleted (STORE-25 to STORE-28).
 
 Who writes holds it together with others, who deletes holds it alone. The kernel gives it back when a process dies, so
 nothing of it can be stale and no clock is asked. Not responsible for transactions: those have a lock of their own.

@@ -80,7 +80,7 @@ class Repository(View):
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Hold the store's lease: what is put or found here in the block is not deleted before its end (STORE-26).
+        """Hold the store's lease: what is put or found here in the block is not deleted before its end (STORE-25).
 
         For everything that writes objects some time before a ref reaches them. Nests, and may be held by several
         threads. StoreBusy behind somebody who deletes and does not finish.

@@ -89,7 +89,7 @@ class View:
         """Return those that are not here and were not forgotten either, in order, each once."""
         absent = self.missing(oids)
         gone = forgotten(self) if absent and not self.takes_forgotten else ()
-        return [oid for oid in absent if oid not in gone]
+        return [oid for oid in absent if oid not in gone] if gone else absent
 
     def forgotten(self) -> set[Oid]:
         """Return the runs that were forgotten and are not here."""
