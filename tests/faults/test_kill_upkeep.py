@@ -29,14 +29,14 @@ def test_kill_at_random(tmp_path: Path, what: str) -> None:
         store = scene.copy(tmp_path / "killed")
         with subprocess.Popen(upkeep.program(what, store, scene.other), cwd=ROOT) as process:
             try:
-                process.wait(draw.uniform(0.3, 1.05) * whole)
+                process.wait(draw.uniform(0.3, 0.95) * whole)
             except subprocess.TimeoutExpired:
                 process.kill()
         kind = "after the end" if process.wait(TIMEOUT) == 0 else "killed"
         tally.add(f"kill {number}", scene.problems(what, store), kind)
     text = tally.report()
     assert tally.failures == [], text
-    assert tally.counts["killed"] >= KILLS / 2, text
+    assert tally.counts["killed"] >= KILLS / 4, text
 
 
 @needs_strace

@@ -14,7 +14,7 @@ from themis_vcs.store import lmdb, segments
 from themis_vcs.store.lease import Lease
 from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.seal import SEAL_BYTES, sealed
-from themis_vcs.store.tables import Writer
+from themis_vcs.store.tables import Table, Writer
 
 _FILLER: Final = b"filler:"
 _END: Final = b"filler;"
@@ -23,12 +23,17 @@ _PAGES: Final = 2_000
 _FEW: Final = 4
 _LAG: Final = 2
 """What a transaction frees can be used by the second one after it."""
+_ROWS: Final = 10_000
 _SHARING: Final = 2_048
 """Longer rows lie in pages of their own."""
 
 
 def erase(backend: LmdbBackend, lease: Lease, wait: float) -> int:
-    """Write over what is free; return about how many bytes of it were out of reach, because a reader holds them."""
+    """Write over what is free; return about how many bytes of it were out of reach, because a reader holds them.
+
+    The database must have been opened since the last deletion: LMDB uses the memory of pages that it has written for
+    others, and leaves in their gaps what was there.
+    """
     began = backend.environment.transaction()
     remove_fillers(backend, lease, wait)
     _fill(backend, lease, wait)
@@ -58,13 +63,17 @@ def remove_fillers(backend: LmdbBackend, lease: Lease, wait: float) -> None:
 
 
 def _fill(backend: LmdbBackend, lease: Lease, wait: float) -> None:
-    """Fill free pages until the file grows, and free them again."""
+    """Fill free pages until there are more than before and the file has no other, and free them again.
+
+    Behind the last page may be some that a process had written when it was killed.
+    """
     for _ in range(_LAG):
         _write(backend, lease, wait, range(1))
         remove_fillers(backend, lease, wait)
     info = backend.environment.info()
     number, pages = 0, backend.statistics().free_bytes // info["page_size"]
-    while backend.environment.info()["last_page"] == info["last_page"]:
+    least = max(info["last_page"] + 1, backend.layout.data.stat().st_size // info["page_size"] - 1)
+    while backend.environment.info()["last_page"] < least:
         step = min(_PAGES, max(_FEW, (pages - number) // 2))
         _write(backend, lease, wait, range(number, number + step))
         number += step
@@ -85,26 +94,35 @@ def _write(backend: LmdbBackend, lease: Lease, wait: float, numbers: range) -> N
 
 
 def _rewrite_shared_pages(backend: LmdbBackend, lease: Lease, wait: float) -> None:
-    """Write rows of segments anew that are so small that several share a page: the new page has no old bytes."""
-    number: int | None = 0
-    while number is not None:
-        with lease.alone(wait):
-            number = backend.environment.write(partial(_rewritten, start=number), room=_PAGES << 12, timeout=wait)
+    """Write all rows anew that are so small that several share a page: the new pages have no old bytes."""
+    for table in lmdb.TABLES:
+        last: tuple[bytes, bytes] | None = (b"", b"")
+        while last is not None:
+            body = partial(_rewritten, table=table, after=last)
+            with lease.alone(wait):
+                last = backend.environment.write(body, room=_ROWS * _SHARING, timeout=wait)
 
 
-def _rewritten(writer: Writer, *, start: int) -> int | None:
-    """Rewrite the small rows from a segment on; return where to go on, None at the end."""
-    cursor = writer.cursor(segments.SEGMENTS)
-    more = cursor.set_range(segments.key_of(start))
+def _rewritten(writer: Writer, *, table: Table, after: tuple[bytes, bytes]) -> tuple[bytes, bytes] | None:
+    """Rewrite the next rows of a table; return the last of them, None at the end."""
+    cursor = writer.cursor(table.name)
+    key, row = after
+    if not key:
+        more = cursor.first()
+    else:
+        more = cursor.set_range_dup(key, row) if table.duplicates else cursor.set_range(key)
+        more = more and cursor.next()
     small: list[tuple[bytes, bytes]] = []
-    after: int | None = None
-    while more:
-        if len(small) == _PAGES:
-            after = segments.number_of(cursor.key())
-            break
-        if len(cursor.value()) <= _SHARING:
-            small.append((bytes(cursor.key()), bytes(cursor.value())))
+    last = None
+    while more and len(small) < _ROWS:
+        last = bytes(cursor.key()), bytes(cursor.value())
+        if len(last[1]) <= _SHARING:
+            small.append(last)
         more = cursor.next()
-    for key, row in small:
-        writer.put(segments.SEGMENTS, key, row)
-    return after
+    if table.duplicates:
+        segments.forget(writer, [row for _, row in small])
+        writer.cursor(table.name).putmulti(small)
+    else:
+        for key, row in small:
+            writer.put(table.name, key, row)
+    return last if more else None

@@ -22,11 +22,14 @@ from themis_vcs.store.gc import Policy, Progress, Sweep, alone, opened
 from themis_vcs.store.lease import WAIT, Lease
 from themis_vcs.store.lmdb import LOCAL, LmdbBackend
 from themis_vcs.store.marks import Marks
+from themis_vcs.store.tables import Writer
 from themis_vcs.store.tombstones import Tombstone, raising
 
 _RUNS: Final = "runs/"
 _BEGUN: Final = "forgetting"
 """The fact that holds the runs that are being forgotten, from their tombstones until all of them is gone."""
+_DOOMED: Final = "forgetting:objects"
+"""The fact that holds what is being deleted with them."""
 _ALWAYS: Final = 10**5
 """Days: as far back as a reflog goes."""
 
@@ -89,7 +92,9 @@ def forget(
                 _erect(backend, chosen, plan, reason, who)
         found = work.done(dry_run=dry_run, refs=plan.after)
         found.refs, found.moved = plan.gone, plan.moved
-        return found
+    if not dry_run:
+        _erase(path, found, wait)
+    return found
 
 
 def finish(path: Path, *, wait: float = WAIT, progress: Progress | None = None) -> Forgot | None:
@@ -101,7 +106,17 @@ def finish(path: Path, *, wait: float = WAIT, progress: Progress | None = None) 
         refs = _refs(backend)
         known = dict(_runs(backend, [*begun, *refs, *expiry.needed(backend, 0)]))
         left = {oid: run for oid, run in known.items() if oid in begun}
-        return _Work(backend, left, known, wait, progress).done(dry_run=False, refs=refs)
+        doomed = list(split_oids(backend.local(_DOOMED) or b""))
+        found = _Work(backend, left, known, wait, progress).done(dry_run=False, refs=refs, doomed=doomed)
+    _erase(path, found, wait)
+    return found
+
+
+def _erase(path: Path, found: Forgot, wait: float) -> None:
+    """Write over what was freed, and note that nothing is left to do."""
+    with alone(path, wait), opened(path, wait) as backend:
+        found.unreachable_bytes = erasing.erase(backend, Lease(backend.layout), wait)
+        backend.environment.write(_forget_that_it_was_begun, timeout=wait)
 
 
 class _Work:
@@ -121,8 +136,12 @@ class _Work:
         self._tags: dict[Oid, bool] = {}
         self.lease = Lease(backend.layout)
 
-    def done(self, *, dry_run: bool, refs: Collection[Oid]) -> Forgot:
-        """Do it, or with `dry_run` only say what goes and what stays. `refs` are where refs are when the runs' went."""
+    def done(self, *, dry_run: bool, refs: Collection[Oid], doomed: Collection[Oid] = ()) -> Forgot:
+        """Do it, or with `dry_run` only say what goes and what stays. `refs` are where refs are when the runs' went.
+
+        `doomed` is what a call was about to delete that was killed: runs go first, and with them what says what they
+        held.
+        """
         backend, lease, wait = self._backend, self.lease, self._wait
         found = Forgot(dry_run=dry_run, states=[_state(oid, run) for oid, run in self._chosen.items()])
         keys, logged = expiry.split(backend, self._names)
@@ -131,15 +150,16 @@ class _Work:
                 keys, logged = expiry.split(backend, self._names)
                 expiry.cut(backend, keys, ReflogEntry(None, None, time.time_ns(), "", "forget"))
         sweep = Sweep(backend, Policy(grace=0, reflog=_ALWAYS, wait=wait), self._progress)
-        held = sweep.mark_all_but(self._chosen, self._known.keys() - self._chosen, [*refs, *logged])
+        others = self._known.keys() - self._chosen
+        held = sweep.mark_all_but(self._chosen.keys(), others, [*refs, *logged], doomed)
         collected = sweep.count(dry_run=dry_run)
         found.objects, found.bytes, found.kinds = collected.objects, collected.bytes, collected.kinds
         self._say_what_stays(found, sweep.marks, held)
         if not dry_run:
+            goes = sweep.marks.read(sweep.marks.by_location(marked=False))
+            backend.apply(Batch(local={_DOOMED: b"".join(each.oid for each in goes if each.payload is not None)}))
             sweep.sweep()
             compaction.compact(backend, lease, wait, chosen=lambda alive: alive < 1)
-            found.unreachable_bytes = erasing.erase(backend, lease, wait)
-            backend.environment.write(lambda writer: writer.delete(LOCAL, _BEGUN.encode()), timeout=wait)
         return found
 
     def _names(self, ref: str, oid: Oid) -> bool:
@@ -167,6 +187,11 @@ class _Work:
         found.holders = [_state(oid, others[oid]) for oid in _holders(marks, others, values)] if kinds else []
         found.dictionaries = self._backend.statistics().dictionaries
         found.quarantine = len(list(self._backend.layout.quarantine.glob("*/data.mdb")))
+
+
+def _forget_that_it_was_begun(writer: Writer) -> None:
+    writer.delete(LOCAL, _BEGUN.encode())
+    writer.delete(LOCAL, _DOOMED.encode())
 
 
 def _chosen(

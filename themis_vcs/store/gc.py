@@ -151,16 +151,18 @@ class Sweep:
             self.marks.mark_all(self.marks.newer(old))
         self._count_kept("young")
 
-    def mark_all_but(self, runs: Collection[Oid], others: Collection[Oid], roots: Collection[Oid]) -> bytearray:
+    def mark_all_but(
+        self, runs: Collection[Oid], others: Collection[Oid], roots: Collection[Oid], doomed: Collection[Oid] = ()
+    ) -> bytearray:
         """Mark what is to be kept when runs are forgotten: what `roots` reach, and all else but what only the runs hold
         and what cannot be without that. Return a byte for each object that the runs hold, without the `others` before
-        them. Corrupt as `mark`.
+        them; what is `doomed` counts as held. Corrupt as `mark`.
         """
         self.marks.skip = set(runs)
         self.marks.mark(roots)
         self.marks.mark(oid for why, found in self._roots() if why == "dictionaries" for oid in found)
         self._require_all()
-        held = self.marks.reach(runs, set(others))
+        held = self.marks.reach([*runs, *doomed], set(others))
         only = bytearray(mine and not others for mine, others in zip(held, self.marks.marked, strict=True))
         broken = self.marks.leading_to(only)
         self.marks.mark_all([at for at in self.marks.by_location(marked=False) if not broken[at]])
