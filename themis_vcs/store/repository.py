@@ -26,7 +26,6 @@ from themis_vcs.store.layout import Layout
 from themis_vcs.store.lease import Lease
 from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.memory import MemoryBackend
-from themis_vcs.store.refs import moves_of
 from themis_vcs.store.settings import Settings
 from themis_vcs.store.view import ARRIVED, View
 
@@ -150,10 +149,6 @@ class Repository(View):
     def flush(self) -> None:
         """Write what was put so far; when this returns it is durable. What cannot be written is kept."""
         self._write((), Batch())
-
-    def expect(self, refs: Sequence[RefUpdate]) -> None:
-        """Raise RefConflict if a ref is not where its update expects it."""
-        moves_of(refs, self.ref)
 
     def commit(
         self,
