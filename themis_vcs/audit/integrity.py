@@ -33,6 +33,7 @@ class Integrity:
         self._seen: set[bytes] = set() if reached is None else set(reached.objects)
         self._audited = frozenset() if reached is None else reached.nodes
         self._cases: set[bytes] = set()
+        self._forgotten = evidence.view.forgotten()
         self._nodes: dict[str, dict[bytes, Node | None]] = {"value": {}, "step": {}}
 
     def findings(self, oid: bytes) -> Iterator[Finding]:
@@ -44,6 +45,12 @@ class Integrity:
                 continue
             self._seen.add(each)
             way = [f"run {each.hex()[:12]}"]
+            if each in self._forgotten:
+                what = "a run before it was forgotten; what it held is gone"
+                yield Finding(
+                    code="run-forgotten", level="integrity", severity="note", message=what, way=way, oid=each.hex()
+                )
+                continue
             body = self._body(each, "run")
             if isinstance(body, Problem):
                 yield self._absent(body, way, each, is_parent=each != oid)

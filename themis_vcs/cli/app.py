@@ -42,7 +42,9 @@ COMMANDS: Final = {
     "serve": "Let others fetch from a store and push to it, over HTTP or ssh.",
     "audit": "Prove that a run is intact, explained, and repeatable here.",
     "fsck": "Check every object, tree and ref of the store.",
-    "stats": "Count what the store holds.",
+    "gc": "Delete what no name, tag or other ref reaches.",
+    "forget": "Take a run away for good, with what only it holds.",
+    "stats": "Say what the store holds, and what takes the space.",
 }
 
 EXAMPLES: Final = [

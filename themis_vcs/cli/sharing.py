@@ -60,6 +60,15 @@ def narrowing_options(function: F) -> F:
     return function
 
 
+def forgotten_option(function: F) -> F:
+    """`--allow-forgotten`, as the parameter `allow_forgotten`."""
+    return click.option(
+        "--allow-forgotten",
+        is_flag=True,
+        help="Take in runs again that were forgotten here; their tombstones go.",
+    )(function)
+
+
 class Meter:
     """Shows objects, bytes and their rate while they go over."""
 
@@ -94,6 +103,13 @@ def reached(session: Session, given: str | None) -> Iterator[tuple[Remote, Endpo
         yield remote, endpoint
     finally:
         endpoint.close()
+
+
+@contextmanager
+def spare(session: Session, given: str) -> Iterator[Endpoint]:
+    """What a name or an address means, for objects that are lost here; the store itself is not opened."""
+    with reached(session, given) as (_, endpoint):
+        yield endpoint
 
 
 class Options(NamedTuple):
@@ -145,9 +161,11 @@ def pulled(
     names: Sequence[str] = (),
     *,
     force: bool = False,
+    allow_forgotten: bool = False,
     dry_run: bool = False,
 ) -> Shared:
     """Fetch, then move the names here."""
+    repository.takes_forgotten = allow_forgotten
     from themis_vcs.transfer.sharing import FromBoth, Shared, fetch, plan_fetch, plan_pull, pull, select
 
     changes = plan_fetch(repository, select(endpoint.refs(), names, remote.shown), remote.tracking)

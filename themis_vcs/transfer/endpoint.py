@@ -10,8 +10,9 @@ from themis_vcs.model import refname
 from themis_vcs.model.objects import references, references_in
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate, Stored
+from themis_vcs.store.tombstones import TOMBSTONES
 
-SHARED: Final = ("names/", "tags/")
+SHARED: Final = ("names/", "tags/", TOMBSTONES)
 """The refs that travel. Those of runs are made anew where a run arrives; those of remotes concern nobody else."""
 
 
@@ -20,9 +21,7 @@ def check_shared(updates: Sequence[RefUpdate], prefixes: tuple[str, ...] = SHARE
     for update in updates:
         refname.check(update.name)
         if not update.name.startswith(prefixes):
-            raise UsageError(
-                f"ref {update.name} is not one that can be sent", hint=f"those of {SHARED[0]} and {SHARED[1]} are"
-            )
+            raise UsageError(f"ref {update.name} is not one that can be sent", hint=f"those of {', '.join(SHARED)} are")
 
 
 class Transferred(NamedTuple):

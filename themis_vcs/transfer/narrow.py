@@ -18,6 +18,7 @@ from themis_vcs.model.derivation import STAGES
 from themis_vcs.model.objects import Run, Snapshot, Stage, Step, Tag, TreeNode, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.repository import Repository
+from themis_vcs.store.tombstones import TOMBSTONES
 from themis_vcs.transfer.history import runs_behind
 
 _PLACES: Final = ("host", "executable")
@@ -76,7 +77,8 @@ class Narrowing:
         """Return names and tags with the narrowed runs in place of the whole."""
         if self._stages is None and self._observations:
             return refs
-        found = {ref: self._narrowed(oid) for ref, oid in refs.items()}
+        stones = {ref: oid for ref, oid in refs.items() if ref.startswith(TOMBSTONES)}
+        found = {ref: self._narrowed(oid) for ref, oid in refs.items() if ref not in stones} | stones
         self._repository.flush()
         return found
 
@@ -95,7 +97,7 @@ class Narrowing:
         kept = {stage.name: at for at, stage in stages if self._stages is None or stage.name in self._stages}
         if len(kept) < len(stages):
             run = with_stages(run, kept)
-        changes: dict[str, Any] = {"parents": [self._runs[parent] for parent in run.parents]}
+        changes: dict[str, Any] = {"parents": [self._runs.get(parent, parent) for parent in run.parents]}
         if not self._observations:
             changes |= {"stages": [self._stage(stage) for _, stage in stages if stage.name in kept]}
             changes |= {"snapshot": self._snapshot(run.snapshot), "who": run.who.split("@")[0]}

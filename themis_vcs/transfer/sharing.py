@@ -11,6 +11,7 @@ from themis_vcs.model.objects import Run, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
+from themis_vcs.store.tombstones import TOMBSTONES, named
 from themis_vcs.transfer.endpoint import Endpoint, Progress, Source, Target, Transferred
 from themis_vcs.transfer.history import Distance, Runs, comes_after, distance
 from themis_vcs.transfer.inherited import inherited
@@ -66,7 +67,8 @@ def select(refs: Mapping[str, Oid], wanted: Sequence[str], where: str) -> dict[s
     """Return those refs that names, tags or patterns mean, without any all of them. NotFound if one means none."""
     if not wanted:
         return dict(refs)
-    found: dict[str, Oid] = {}
+    # Whoever gets a run must know which of those before it were forgotten.
+    found = {ref: oid for ref, oid in refs.items() if ref.startswith(TOMBSTONES)}
     for pattern in wanted:
         meant = {
             ref: oid
@@ -94,7 +96,7 @@ def plan_push(
 def _pushed(
     repository: Repository, ref: str, new: Oid, old: Oid | None, tracking: str, insistence: Insistence
 ) -> Change:
-    if old == new:
+    if old == new or (old is not None and ref.startswith(TOMBSTONES)):
         outcome, reason = "unchanged", ""
     elif insistence.lease is not None and ref.startswith(NAMES):
         seen = insistence.lease.get(ref, repository.ref(tracking + ref.removeprefix(NAMES)))
@@ -192,7 +194,7 @@ def plan_fetch(repository: Repository, found: Mapping[str, Oid], tracking: str) 
 
 
 def _fetched(repository: Repository, source: str, old: Oid | None, new: Oid) -> tuple[str, str]:
-    if old == new:
+    if old == new or (old is not None and source.startswith(TOMBSTONES)):
         return "unchanged", ""
     if old is None:
         return "new", ""
@@ -223,9 +225,9 @@ def fetch(
     if dry_run:
         return Shared(list(changes), _would_bring(source, target, moves, progress))
     seen = {change.ref: change.old for change in changes if change.old is not None}
-    return Shared(
-        list(changes), transfer(source, target, moves, message=f"fetch from {origin}", seen=seen, progress=progress)
-    )
+    with repository.working():
+        brought = transfer(source, target, moves, message=f"fetch from {origin}", seen=seen, progress=progress)
+    return Shared(list(changes), brought)
 
 
 class FromBoth:
@@ -240,6 +242,10 @@ class FromBoth:
             return self._repository.load(oid, kind)
         (item,) = self._source.objects([oid])
         return load(item.payload, kind)
+
+    def forgotten(self) -> set[Oid]:
+        """Return the runs that were forgotten in either."""
+        return self._repository.forgotten() | named(self._source.refs())
 
 
 def plan_pull(repository: Repository, runs: Runs, fetched: Iterable[Change], *, force: bool = False) -> list[Change]:

@@ -20,6 +20,7 @@ from themis_vcs.cli.sharing import (
     Meter,
     Options,
     carry_out,
+    forgotten_option,
     name_of,
     narrowing_options,
     pulled,
@@ -211,6 +212,7 @@ def list_(session: Session, file: Path, as_json: bool) -> None:
 @_file
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--force", is_flag=True, help="Move our names even if runs are lost by it; the reflog keeps them.")
+@forgotten_option
 @transfer_options
 @click.pass_obj
 def unbundle(
@@ -218,6 +220,7 @@ def unbundle(
     file: Path,
     names: tuple[str, ...],
     force: bool,
+    allow_forgotten: bool,
     options: Options,
 ) -> None:
     """Pull from the bundle FILE; as `themis pull FILE`, and from stdin too."""
@@ -237,7 +240,14 @@ def unbundle(
             options,
             verbs,
             lambda here, there, source, meter: pulled(
-                here, there, source, meter, names, force=force, dry_run=options.dry_run
+                here,
+                there,
+                source,
+                meter,
+                names,
+                force=force,
+                allow_forgotten=allow_forgotten,
+                dry_run=options.dry_run,
             ),
         )
 

@@ -8,7 +8,7 @@ import click
 
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.session import Session
-from themis_vcs.cli.sharing import Meter, Options, share, transfer_options
+from themis_vcs.cli.sharing import Meter, Options, forgotten_option, share, transfer_options
 
 if TYPE_CHECKING:
     from themis_vcs.store.repository import Repository
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.argument("remote", required=False)
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--prune", is_flag=True, help="Take away REMOTE/NAME here for names that are gone there.")
+@forgotten_option
 @transfer_options
 @click.pass_obj
 def command(
@@ -37,6 +38,7 @@ def command(
     remote: str | None,
     names: tuple[str, ...],
     prune: bool,
+    allow_forgotten: bool,
     options: Options,
 ) -> None:
     """Bring runs with all that they reach from REMOTE, a name or an address, by default origin.
@@ -47,6 +49,7 @@ def command(
     from themis_vcs.transfer.sharing import fetch, plan_fetch, plan_prune, select
 
     def body(repository: Repository, where: Remote, endpoint: Endpoint, meter: Meter) -> Shared:
+        repository.takes_forgotten = allow_forgotten
         there = endpoint.refs()
         changes = plan_fetch(repository, select(there, names, where.shown), where.tracking)
         if prune:

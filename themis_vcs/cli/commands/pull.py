@@ -8,7 +8,7 @@ import click
 
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.session import Session
-from themis_vcs.cli.sharing import Meter, Options, pulled, share, transfer_options
+from themis_vcs.cli.sharing import Meter, Options, forgotten_option, pulled, share, transfer_options
 
 if TYPE_CHECKING:
     from themis_vcs.store.repository import Repository
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.argument("remote", required=False)
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--force", is_flag=True, help="Move our names even if runs are lost by it; the reflog keeps them.")
+@forgotten_option
 @transfer_options
 @click.pass_obj
 def command(
@@ -37,6 +38,7 @@ def command(
     remote: str | None,
     names: tuple[str, ...],
     force: bool,
+    allow_forgotten: bool,
     options: Options,
 ) -> None:
     """Fetch from REMOTE, by default origin, then move each name here to where it is there.
@@ -47,6 +49,15 @@ def command(
     """
 
     def body(repository: Repository, where: Remote, endpoint: Endpoint, meter: Meter) -> Shared:
-        return pulled(repository, where, endpoint, meter, names, force=force, dry_run=options.dry_run)
+        return pulled(
+            repository,
+            where,
+            endpoint,
+            meter,
+            names,
+            force=force,
+            allow_forgotten=allow_forgotten,
+            dry_run=options.dry_run,
+        )
 
     share(session, remote, options, ("from", "receiving", "received"), body)

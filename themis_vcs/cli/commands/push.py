@@ -106,6 +106,7 @@ def command(
 def _wanted(
     session: Session, repository: Repository, names: tuple[str, ...], everything: bool, tags: bool
 ) -> dict[str, Oid]:
+    from themis_vcs.store.tombstones import TOMBSTONES
     from themis_vcs.transfer.sharing import NAMES, TAGS, select
     from themis_vcs.transfer.store_endpoint import StoreEndpoint
 
@@ -114,6 +115,6 @@ def _wanted(
         names = (session.revision(repository, None),)
     found = select(refs, names, "this store") if names else {}
     for ref, oid in refs.items():
-        if (everything and ref.startswith(NAMES)) or (tags and ref.startswith(TAGS)):
+        if ref.startswith(TOMBSTONES) or (everything and ref.startswith(NAMES)) or (tags and ref.startswith(TAGS)):
             found[ref] = oid
     return found
