@@ -11,7 +11,11 @@ from themis_vcs.model.objects import references, references_in
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate, Stored
 
-SHARED: Final = ("names/", "tags/")
+NAMED: Final = ("names/", "tags/")
+"""The refs that people name when they send something."""
+ATTACHED: Final = ("signatures/", "store/")
+"""The refs that say something about others, or about the store, and go along."""
+SHARED: Final = (*NAMED, *ATTACHED)
 """The refs that travel. Those of runs are made anew where a run arrives; those of remotes concern nobody else."""
 
 
@@ -20,9 +24,7 @@ def check_shared(updates: Sequence[RefUpdate], prefixes: tuple[str, ...] = SHARE
     for update in updates:
         refname.check(update.name)
         if not update.name.startswith(prefixes):
-            raise UsageError(
-                f"ref {update.name} is not one that can be sent", hint=f"those of {SHARED[0]} and {SHARED[1]} are"
-            )
+            raise UsageError(f"ref {update.name} is not one that can be sent", hint=f"those of {', '.join(SHARED)} are")
 
 
 class Transferred(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from themis_vcs.errors import WrongKind
+from themis_vcs.errors import DamagedSignature, WrongKind
 from themis_vcs.model.objects import (
     KINDS,
     Kind,
@@ -23,6 +23,8 @@ from themis_vcs.model.objects import (
     references,
 )
 from themis_vcs.model.oid import Oid
+from themis_vcs.signing import signature, storeid
+from themis_vcs.signing.statement import SIGNATURES
 from themis_vcs.store.backend import Stored
 
 REMEMBERED: Final = 250_000
@@ -53,7 +55,15 @@ def kind_text(kind: Kind) -> str:
 
 
 def check_ref(name: str, oid: Oid, payload: bytes) -> None:
-    """WrongKind if a ref cannot point to an object (WIRE-4)."""
+    """WrongKind, DamagedSignature if a ref cannot point to an object (WIRE-4)."""
+    if name.startswith(SIGNATURES):
+        signature.read(name, oid, payload)
+        return
+    if name.startswith("store/"):
+        if name != storeid.REF:
+            raise DamagedSignature(f"ref {name} cannot be: of a store there is {storeid.REF}", oid=oid, ref=name)
+        storeid.read(oid, payload)
+        return
     wanted, met = Tag if name.startswith("tags/") else Run, kind_met(load(payload))
     if met is not wanted:
         raise WrongKind(kind_text(wanted), kind_text(met), oid=oid, user=f"ref {name}")

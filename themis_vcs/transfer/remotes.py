@@ -181,7 +181,7 @@ def probe(remote: Remote, endpoint: Endpoint) -> dict[str, Any]:
         "address": remote.address.text,
         "kind": remote.address.kind,
         "names": names,
-        "tags": len(refs) - names,
+        "tags": sum(ref.startswith("tags/") for ref in refs),
         "trusted": not ignored,
         "ignores": ignored,
     }

@@ -11,7 +11,7 @@ from themis_vcs.model.objects import Run, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
-from themis_vcs.transfer.endpoint import Endpoint, Progress, Source, Target, Transferred
+from themis_vcs.transfer.endpoint import NAMED, Endpoint, Progress, Source, Target, Transferred
 from themis_vcs.transfer.history import Distance, Runs, comes_after, distance
 from themis_vcs.transfer.inherited import inherited
 from themis_vcs.transfer.store_endpoint import StoreEndpoint
@@ -63,9 +63,12 @@ class Insistence(NamedTuple):
 
 
 def select(refs: Mapping[str, Oid], wanted: Sequence[str], where: str) -> dict[str, Oid]:
-    """Return those refs that names, tags or patterns mean, without any all of them. NotFound if one means none."""
+    """Return those names and tags that names, tags or patterns mean, without any all of them. NotFound if one means
+    none.
+    """
+    refs = {ref: oid for ref, oid in refs.items() if ref.startswith(NAMED)}
     if not wanted:
-        return dict(refs)
+        return refs
     found: dict[str, Oid] = {}
     for pattern in wanted:
         meant = {
@@ -167,7 +170,8 @@ def push(
     brought = transfer(source, endpoint, moves, message="push", seen=seen, known=known, progress=progress)
     if tracking:
         there = {change.ref: change.new for change in changes if change.outcome != "rejected"}
-        noted = [RefUpdate(tracking + ref.removeprefix(NAMES), oid) for ref, oid in there.items() if NAMES in ref]
+        names = {ref.removeprefix(NAMES): oid for ref, oid in there.items() if ref.startswith(NAMES)}
+        noted = [RefUpdate(tracking + name, oid) for name, oid in names.items()]
         repository.commit(noted, message=f"push to {endpoint.name}")
     return Shared(list(changes), brought)
 

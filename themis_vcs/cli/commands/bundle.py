@@ -105,12 +105,13 @@ def create(
     with session.reading() if whole else session.writing() as repository:
         narrowing = Narrowing(repository, stages.split(",") if stages else None, observations=observations)
         refs = narrowing.refs(_refs(session, repository, revisions, everything))
+        along = _along(repository, refs) if whole else {}
         excluded = [resolve_run(repository, each)[0] for each in since]
         meter = Meter(session.output, "writing", forced=progress)
         files = bundling.Files(bundling.names_of(file, split=split is not None), replace=force)
         opened = (lambda _: sys.stdout.buffer) if pipe else files.open
         try:
-            made = bundling.create(repository, refs, opened, since=excluded, split=split, progress=meter)
+            made = bundling.create(repository, {**refs, **along}, opened, since=excluded, split=split, progress=meter)
             written = [] if pipe else files.keep()
         except BrokenPipeError:
             raise
@@ -131,7 +132,7 @@ def _refs(session: Session, repository: Repository, revisions: tuple[str, ...], 
 
     known = StoreEndpoint(repository).refs()
     if everything:
-        return known
+        return select(known, (), "this store")
     found: dict[str, Oid] = {}
     for revision in revisions or (session.revision(repository, None),):
         try:
@@ -143,6 +144,15 @@ def _refs(session: Session, repository: Repository, revisions: tuple[str, ...], 
             if found.setdefault(ref, oid) != oid:
                 raise UsageError(f"{revision} and another revision are both of {name_of(ref)}", hint="make two bundles")
     return found
+
+
+def _along(repository: Repository, refs: dict[str, Oid]) -> dict[str, Oid]:
+    """The signatures of refs that are in the bundle where they are here, and the id of the store."""
+    from themis_vcs.transfer.attached import attached
+    from themis_vcs.transfer.store_endpoint import StoreEndpoint
+
+    known = StoreEndpoint(repository).refs()
+    return attached(known, {ref for ref, oid in refs.items() if known.get(ref) == oid})
 
 
 def _report_made(session: Session, refs: dict[str, Oid], made: Made, written: list[Path], as_json: bool) -> None:
