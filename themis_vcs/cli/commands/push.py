@@ -97,7 +97,7 @@ def command(
             wanted = narrowing.refs(_wanted(session, repository, names, everything, tags))
             tracking = where.tracking
             changes = plan_signed_push(repository, there, wanted, tracking, insistence, atomic, along=whole, by=signer)
-        noted, dry_run = where.tracking if where.name else "", options.dry_run
+        noted, dry = where.tracking if where.name else "", options.dry_run
         return push(
             repository,
             endpoint,
@@ -105,7 +105,7 @@ def command(
             tracking=noted,
             atomic=atomic,
             seen=there.refs,
-            dry_run=dry_run,
+            dry_run=dry,
             progress=meter,
         )
 
