@@ -96,7 +96,7 @@ def from_blob(blob: bytes) -> PublicKey:
     if blob[: len(_HEAD)] != _HEAD:
         length = int.from_bytes(blob[:4], "big")
         kind = blob[4 : 4 + length] if length <= 64 else b""
-        raise _other_type(kind.decode("ascii", "replace"))
+        raise other_type(kind.decode("ascii", "replace"))
     return public_key(blob[len(_HEAD) :])
 
 
@@ -105,7 +105,7 @@ def parse(line: str) -> tuple[PublicKey, str]:
     kind, _, rest = line.strip()[:MAX_LINE].partition(" ")
     text, _, comment = rest.strip().partition(" ")
     if kind != TYPE:
-        raise _other_type(kind)
+        raise other_type(kind)
     try:
         blob = base64.b64decode(text, validate=True)
     except binascii.Error as error:
@@ -113,11 +113,12 @@ def parse(line: str) -> tuple[PublicKey, str]:
     return from_blob(blob), comment.strip()
 
 
-def _other_type(kind: str) -> UsageError:
+def other_type(kind: str, where: str = "") -> UsageError:
+    """Return the error for a key of a type that is not taken."""
     shown = "".join(each for each in kind[:40] if each.isprintable())
     if not shown.startswith(("ssh-", "ecdsa-", "sk-", "rsa-")):
         return UsageError("this is no public key of OpenSSH", hint="it is one line: ssh-ed25519 AAAA… COMMENT")
     hint = "only ssh-ed25519 is taken; `ssh-keygen -t ed25519` or `themis key generate` makes such a key"
     if shown.startswith("sk-"):
         hint += ". FIDO keys sign more than they are given; a token that an ssh-agent serves as ssh-ed25519 works"
-    return UsageError(f"a key of type {shown} cannot be used", hint=hint)
+    return UsageError(f"{where}{': ' if where else ''}a key of type {shown} cannot be used", hint=hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import stat
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from themis_vcs.errors import NotFound, StorageError, ThemisError, UsageError
-from themis_vcs.signing.ed25519 import MAX_LINE, PublicKey, parse, public_key
+from themis_vcs.signing.ed25519 import MAX_LINE, PublicKey, other_type, parse, public_key
 from themis_vcs.signing.trust import configuration
 from themis_vcs.store.layout import sync
 
@@ -121,7 +122,11 @@ def load(path: Path, passphrase: Passphrase) -> FileSigner:
     """Return what signs with the private key in a file. UsageError, NotFound, StorageError."""
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
-    from cryptography.hazmat.primitives.serialization import load_ssh_private_key  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
+        Encoding,
+        PublicFormat,
+        load_ssh_private_key,
+    )
 
     data = _private(path)
     try:
@@ -132,10 +137,13 @@ def load(path: Path, passphrase: Passphrase) -> FileSigner:
     except (ValueError, UnsupportedAlgorithm) as error:
         raise UsageError(f"{path} cannot be read: the passphrase is wrong, or it is damaged") from error
     if not isinstance(private, Ed25519PrivateKey):
-        kind = type(private).__name__.removesuffix("PrivateKey").strip("_")
-        hint = "only Ed25519 keys are; `themis key generate` or `ssh-keygen -t ed25519` makes one"
-        raise UsageError(f"{path} is a key of type {kind}, which cannot be used", hint=hint)
-    return FileSigner(private)
+        public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        raise other_type(public.split()[0].decode(), str(path))
+    signer = FileSigner(private)
+    # The public half stands in the file, and cryptography does not compare it.
+    if signer.key.blob not in base64.b64decode(b"".join(data.strip().splitlines()[1:-1])):
+        raise UsageError(f"{path} is damaged: its halves are of two keys", hint="get it back from a copy")
+    return signer
 
 
 def _private(path: Path) -> bytes:
@@ -147,7 +155,7 @@ def _private(path: Path) -> bytes:
         raise NotFound(f"there is no key {path}", hint="`themis key list` lists the keys") from None
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
-    if not data.lstrip().startswith(_BEGINNING) or len(data) > MAX_FILE:
+    if not data.startswith(_BEGINNING) or len(data) > MAX_FILE:
         hint = f"`ssh-keygen -p -f {path}` writes one that is" if b"PRIVATE KEY" in data[:80] else None
         raise UsageError(f"{path} is no private key in OpenSSH's format", hint=hint)
     if found.st_mode & 0o077:

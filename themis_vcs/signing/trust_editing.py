@@ -16,7 +16,7 @@ from themis_vcs.store.layout import replace
 
 
 def trust(path: Path | None, name: str, key: PublicKey, refs: Sequence[str], stores: Sequence[str]) -> TrustedKey:
-    """Trust a key for refs, and for signatures of other stores. What was said of the key before under this name goes.
+    """Trust a key for refs, and for signatures of other stores, in place of those that it was trusted for before.
 
     UsageError if the name is another key's, the key has another name, or is revoked.
     """
@@ -29,11 +29,12 @@ def trust(path: Path | None, name: str, key: PublicKey, refs: Sequence[str], sto
         if each.key != key and each.name == name:
             raise UsageError(f"{name} is another key, {each.key.fingerprint}", hint="trust it under another name")
     document = _document(path)
-    table = tomlkit.table()
+    keys = document.setdefault("keys", tomlkit.table(is_super_table=True))
+    table = keys.setdefault(name, tomlkit.table())
     table["key"], table["refs"] = key.openssh, list(refs)
+    table.pop("stores", None)
     if stores:
         table["stores"] = list(stores)
-    document.setdefault("keys", tomlkit.table(is_super_table=True))[name] = table
     return next(each for each in _write(path, document).keys if each.name == name)
 
 
