@@ -39,25 +39,40 @@ def here(repository: Repository) -> Side:
     return Side(endpoint.refs(), endpoint)
 
 
-def attached(refs: Mapping[str, Oid], about: Collection[str]) -> dict[str, Oid]:
-    """Return those of all refs of a store that go along with some of them; of signatures not too many for each."""
-    found = {
-        f"{SIGNATURES}{key}/{ref}": oid
-        for ref, signatures in by_ref(refs).items()
-        if ref in about
-        for key, oid in signatures[:MAX_SIGNATURES]
-    }
+def attached(refs: Mapping[str, Oid], about: Collection[str], first: Collection[str] = ()) -> dict[str, Oid]:
+    """Return those of all refs of a store that go along with some of them.
+
+    Of signatures not too many go with each, those of the keys `first` (in hex) before others.
+    """
+    found: dict[str, Oid] = {}
+    for ref, signatures in by_ref(refs).items():
+        if ref in about:
+            ordered = sorted(signatures, key=lambda each: each[0] not in first)
+            found.update((f"{SIGNATURES}{key}/{ref}", oid) for key, oid in ordered[:MAX_SIGNATURES])
     if storeid.REF in refs:
         found[storeid.REF] = refs[storeid.REF]
     return found
 
 
-def plan_attached(origin: Side, target: Side, about: Collection[str], *, insist: Collection[str] = ()) -> list[Change]:
+def is_crowded(refs: Mapping[str, Oid], about: Collection[str]) -> bool:
+    """Say whether a ref has more signatures than go along."""
+    return any(len(found) > MAX_SIGNATURES for ref, found in by_ref(refs).items() if ref in about)
+
+
+def plan_attached(
+    origin: Side,
+    target: Side,
+    about: Collection[str],
+    *,
+    first: Collection[str] = (),
+    insist: Collection[str] = (),
+) -> list[Change]:
     """Return what becomes of signatures, and of the store's id, when the refs `about` go from one store to another.
 
-    What stays as it is there is not listed, but for those of `insist`, which then are rejected.
+    What stays as it is there is not listed, but for those of `insist`, which then are rejected. The signatures of the
+    keys `first` go before others, where there are too many.
     """
-    wanted = {ref: oid for ref, oid in attached(origin.refs, about).items() if target.refs.get(ref) != oid}
+    wanted = {ref: oid for ref, oid in attached(origin.refs, about, first).items() if target.refs.get(ref) != oid}
     taken = wanted.pop(storeid.REF, None)
     changes = []
     if taken is not None and storeid.REF not in target.refs:
@@ -146,7 +161,8 @@ def require(repository: Repository, there: Side, about: Sequence[str], trust: Tr
     """Return the facts to remember if all refs `about` are verified. Rejected if one is not."""
     found, verifier = verified(repository, there, about, trust)
     refused = [each for each in found if each.outcome != "verified"]
-    wrong = [(each.ref.split("/", 1)[1], f"not verified: {each.reason}") for each in refused]
+    why = {each.ref: each.reason if each.signatures else "nobody who is trusted has signed it" for each in refused}
+    wrong = [(ref.split("/", 1)[1], f"not verified: {reason}") for ref, reason in why.items()]
     if wrong:
         raise Rejected(shown, wrong, hint="nothing was moved; `themis key trust` trusts a key")
     return verifier.facts

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from themis_vcs.signing.trust import read_trust
+from themis_vcs.signing.trust import Trust, read_trust
 from themis_vcs.signing.vouching import vouch
 from themis_vcs.store.repository import Repository
-from themis_vcs.transfer.attached import Side, here, must_be_signed, plan_attached, require, verified
+from themis_vcs.transfer.attached import Side, here, is_crowded, must_be_signed, plan_attached, require, verified
 from themis_vcs.transfer.endpoint import Endpoint, Progress
 from themis_vcs.transfer.remotes import Remote
 from themis_vcs.transfer.sharing import Shared, fetch, plan_fetch, plan_prune, select
@@ -45,18 +45,16 @@ def bring(
     selected = select(there.refs, names, remote.shown)
     must = must_be_signed(selected, required.patterns, of=remote.shown, each=True)
     must += must_be_signed(selected, str(remote.settings.get(SETTING, "")).split(), of=remote.shown, each=False)
-    facts = {}
-    if must:
-        facts = require(repository, there, list(dict.fromkeys(must)), read_trust(required.trust), remote.shown)
+    asked = bool(must) or repository.trust == "signed" or is_crowded(there.refs, selected)
+    trust = read_trust(required.trust) if asked else Trust()
+    facts = require(repository, there, list(dict.fromkeys(must)), trust, remote.shown) if must else {}
     changes = plan_fetch(repository, selected, remote.tracking)
     if prune:
         changes += plan_prune(repository, there.refs, remote.tracking)
-    changes += plan_attached(there, here(repository), selected)
+    changes += plan_attached(there, here(repository), selected, first=trust.hexes)
     done = fetch(repository, endpoint, changes, origin=remote.shown, dry_run=dry_run, progress=progress)
-    if not dry_run:
-        if facts:
-            repository.commit([], message="", local=facts)
-        if repository.trust == "signed":
-            trust = read_trust(required.trust)
-            vouch(repository, verified(repository, there, selected, trust)[0], trust)
+    if facts and not dry_run:
+        repository.commit([], message="", local=facts)
+    if repository.trust == "signed" and not dry_run:
+        vouch(repository, verified(repository, there, selected, trust)[0], trust)
     return done
