@@ -74,6 +74,8 @@ def test_a_name_is_signed_and_verified(here: Themis) -> None:
     found = here("verify", "demo", "--json").document["refs"]
     assert [(each["outcome"], each["signatures"][0]["signer"]) for each in found] == [("verified", "me")]
     assert here("verify").status == 0
+    assert "names/demo by me" in here("show", "demo").out
+    assert [each["signer"] for each in here("show", "demo", "--json").document["signatures"]] == ["me"]
     assert "was signed before" in here("sign", "demo").out
 
 
