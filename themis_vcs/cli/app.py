@@ -30,6 +30,8 @@ COMMANDS: Final = {
     "key": "Make keys to sign with, and say whose signatures count.",
     "sign": "Vouch for where a name or a tag points.",
     "verify": "Say whether names and tags are where a trusted key says that they are.",
+    "attest": "Write a signed statement of what a run was made from and came to.",
+    "verify-attestation": "Say who has signed an attestation, and whether a run here is what it states.",
     "explain": "Say what a step was made from, and why it would be rebuilt.",
     "remote": "Name other stores, and look at them.",
     "push": "Send runs to another store.",

@@ -79,6 +79,12 @@ def verifier_of(view: View, trust: Trust) -> Verifier:
     return Verifier(trust, storeid.store_id(view), view.read, view.local)
 
 
+def name_of(view: View, text: str) -> str | None:
+    """Return the name or tag that a revision is, in full; None if it is something else."""
+    ref = ref_of(view, text) if parse(text).base == text else None
+    return ref if ref is not None and ref.startswith(SIGNED) else None
+
+
 def signatures_of(view: View, ref: str) -> list[tuple[str, Oid]]:
     """Return the refs of the signatures of a ref, and where they point."""
     found = by_ref(dict(view.refs(SIGNATURES))).get(ref, [])

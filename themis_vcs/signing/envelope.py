@@ -94,7 +94,7 @@ def verify(envelope: Envelope, payload_type: str, keys: Iterable[PublicKey]) -> 
 
 
 def _malformed(reason: str) -> DamagedSignature:
-    return DamagedSignature(f"not a sound envelope: {reason}")
+    return DamagedSignature(f"not a sound envelope: {reason}", hint="get it again from whoever made it")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
