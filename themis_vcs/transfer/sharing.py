@@ -288,12 +288,12 @@ def _pulled(runs: Runs, old: Oid | None, new: Oid, force: bool) -> tuple[str, st
 
 
 def compared(repository: Repository, there: Mapping[str, Oid]) -> list[dict[str, Any]]:
-    """Return for every ref of a remote where it is there and here, and how far the one here is ahead and behind.
+    """Return for every name and tag of a remote where it is there and here, and how far the one here is ahead and behind.
 
     The distance is None where it cannot be told: for a tag, and before the runs there have been fetched.
     """
     rows: list[dict[str, Any]] = []
-    for ref, oid in there.items():
+    for ref, oid in select(there, (), "the remote").items():
         here = repository.ref(ref)
         known = here is not None and ref.startswith(NAMES) and repository.has(oid)
         far = distance(repository, here, oid) if known and here is not None else None

@@ -17,6 +17,7 @@ from themis_vcs.errors import StorageError, UsageError
 @click.command(
     "attest",
     cls=Command,
+    reads=True,
     short_help="Write a signed statement of what a run was made from and came to.",
     examples=[
         ("For whoever reads the paper", "themis attest paper -o paper.intoto.json"),
