@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commandline import COMMAND, Outcome, Project, call
+from tests.support.commandline import COMMAND, Outcome, Project, call, environment
 from tests.support.signing import REF, SignedStore, new_signer, ssh_agent, ssh_keygen
 from tests.support.stores import store_run
+from tests.support.terminal import on_terminal
 from themis_vcs.model.oid import Oid
 from themis_vcs.signing.statement import SIGNATURES, signature_ref
 from themis_vcs.store.backend import ANY, RefUpdate
@@ -147,6 +148,22 @@ def test_where_there_is_no_terminal_nobody_is_asked() -> None:
         ["setsid", "--wait", COMMAND, "key", "generate", "x"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2 and "no terminal" in done.stderr
+
+
+def test_at_a_terminal_the_passphrase_is_asked_for_and_not_shown(here: Themis, tmp_path: Path) -> None:
+    environ = {**environment(), "XDG_CONFIG_HOME": str(tmp_path / "config"), "THEMIS_DIR": str(tmp_path / "here")}
+
+    def at_terminal(*arguments: str, typed: list[str]) -> tuple[int, str]:
+        return on_terminal([COMMAND, *arguments], tmp_path, environ, typed=typed)
+
+    status, written = at_terminal("key", "generate", "safe", typed=["open sesame", "open barley"])
+    assert status == 2 and "two different passphrases" in written
+    status, written = at_terminal("key", "generate", "safe", typed=["open sesame", "open sesame"])
+    assert status == 0, written
+    status, written = at_terminal("sign", "--key", "safe", typed=["open sesame"])
+    assert status == 0 and "sesame" not in written
+    status, written = at_terminal("sign", "--force", "--key", "safe", typed=["wrong"])
+    assert status == 2 and "passphrase is wrong" in written
 
 
 def test_keys_of_ssh_and_of_an_agent_sign(here: Themis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 
 import pytest
 
@@ -143,6 +144,20 @@ def test_what_was_refused_is_not_remembered(signed: SignedStore) -> None:
     assert signed.codes(trust=trusting()) == ["unknown-key"]
     signed.put(signed.forge(sequence=3))
     assert signed.codes() == ["valid"]
+
+
+def test_what_was_accepted_is_remembered_by_who_only_verifies(signed: SignedStore) -> None:
+    signed.put(signed.forge(sequence=5))
+    assert signed.codes() == ["valid"]
+    signed.put(signed.forge(sequence=4))
+    assert signed.codes() == ["rolled-back"]
+
+
+def test_a_statement_under_the_signature_of_another_is_damage(signed: SignedStore) -> None:
+    one, other = signed.forge(sequence=2), signed.forge(sequence=3)
+    signed.put(replace(one, payload=other.payload))
+    found = signed.verify()
+    assert found.outcome == "damaged" and "not of the key" in found.signatures[0].reason
 
 
 def test_a_damaged_signature_beside_a_good_one_is_not_passed_over(signed: SignedStore) -> None:
