@@ -165,6 +165,14 @@ def test_a_damaged_signature_beside_a_good_one_is_not_passed_over(signed: Signed
     assert signed.verify().outcome == "damaged"
 
 
+def test_a_damaged_signature_is_signed_over(signed: SignedStore) -> None:
+    signed.put(Value("signature", {}))
+    assert signed.verify().outcome == "damaged"
+    (made,) = sign(signed.repository, {REF: signed.run.run}, signed.signer)
+    assert made.signature.statement.sequence == 2
+    assert signed.codes() == ["valid"]
+
+
 def test_a_key_of_small_order_signs_nothing(signed: SignedStore) -> None:
     """cryptography accepts this signature; that it cannot be a key's is ours to say."""
     key = PublicKey(IDENTITY)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from themis_vcs.errors import Rejected
+from themis_vcs.errors import Corrupt, Rejected
 from themis_vcs.model.oid import Oid
 from themis_vcs.signing import accepted as memory
 from themis_vcs.signing import storeid
@@ -69,9 +69,7 @@ class _Signing:
     def sign(self, name: str, ref: str, target: Oid) -> Signed:
         """Sign a ref; `name` is that of its signature."""
         at = self._repository.ref(name)
-        before = None if at is None else read(name, at, self._repository.read(at))
-        if before is not None and before.statement.store != self._store:
-            before = None
+        before = None if at is None else self._before(name, at)
         fact = memory.fact_name(self._store, self._signer.key.digest, ref)
         known = memory.decode(self._repository.local(fact))
         signed = not self._force and before is not None and before.statement.target == target.hex()
@@ -91,6 +89,14 @@ class _Signing:
         self.moves.append(RefUpdate(name, self._repository.put(made.to_value()), at))
         self.facts[fact] = memory.accepted(made).encode()
         return Signed(ref, target, made, True)
+
+    def _before(self, name: str, at: Oid) -> Signature | None:
+        """Return the signature that is there, if it is one of this store. One that is damaged is signed over."""
+        try:
+            found = read(name, at, self._repository.read(at))
+        except Corrupt:
+            return None
+        return found if found.statement.store == self._store else None
 
     def _last(self, ref: str, before: Signature | None, known: memory.Accepted | None) -> memory.Accepted | None:
         """Return the newest of the signature that is here and of what was accepted here."""

@@ -147,7 +147,7 @@ def verified(
 def must_be_signed(selected: Iterable[str], patterns: Sequence[str], *, of: str, each: bool) -> list[str]:
     """Return the refs that patterns of names, tags or full names mean. NotFound if `each` must mean one."""
     found: dict[str, None] = {}
-    refs = list(selected)
+    refs = [ref for ref in selected if ref.startswith(NAMED)]
     for pattern in patterns:
         meant = [ref for ref in refs if any(fnmatchcase(ref, prefix + pattern) for prefix in (*NAMED, ""))]
         if each and not meant:

@@ -9,6 +9,7 @@ from themis_vcs.signing.keys import KeySigner
 from themis_vcs.signing.sign import sign
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.attached import Side, here, plan_attached
+from themis_vcs.transfer.endpoint import NAMED
 from themis_vcs.transfer.sharing import Change, Insistence, plan_push
 
 
@@ -31,7 +32,8 @@ def plan_signed_push(
     if not along:
         return changes
     going = {change.ref: wanted[change.ref] for change in changes if change.outcome != "rejected"}
+    signed = {ref: oid for ref, oid in going.items() if ref.startswith(NAMED)}
     made: list[str] = []
-    if by is not None and going and not (atomic and len(going) < len(changes)):
-        made = [each.name for each in sign(repository, going, by())]
+    if by is not None and signed and not (atomic and len(going) < len(changes)):
+        made = [each.name for each in sign(repository, signed, by())]
     return changes + plan_attached(here(repository), there, going, insist=made)

@@ -288,7 +288,7 @@ def _pulled(runs: Runs, old: Oid | None, new: Oid, force: bool) -> tuple[str, st
 
 
 def compared(repository: Repository, there: Mapping[str, Oid]) -> list[dict[str, Any]]:
-    """Return for every name and tag of a remote where it is there and here, and how far the one here is ahead and behind.
+    """Return for every name and tag of a remote where it is there and here, and how far ours is ahead and behind.
 
     The distance is None where it cannot be told: for a tag, and before the runs there have been fetched.
     """
