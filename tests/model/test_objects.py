@@ -14,6 +14,7 @@ from tests.golden.reference import packed
 from tests.model.strategies import damaged, oids, values
 from themis_vcs.errors import DecodingError, EncodingError, FormatError, WrongKind
 from themis_vcs.model import codec, objects
+from themis_vcs.model.kinds import Subtree, kinds_referred
 from themis_vcs.model.objects import (
     Blob,
     ComponentRef,
@@ -25,13 +26,11 @@ from themis_vcs.model.objects import (
     Stage,
     Step,
     StepError,
-    Subtree,
     Tag,
     Track,
     TreeNode,
     Value,
     dump,
-    kinds_referred,
     load,
     references,
 )

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 import zstandard
+from msgspec.structs import replace
 
 from themis_vcs.errors import Corrupt
 from themis_vcs.model.oid import oid_of
@@ -68,7 +69,7 @@ def test_single_and_grouped_compression_give_the_same(dictionary: zstandard.Zstd
 
 
 def _with(frame: Frame, **changes: object) -> Frame:
-    return frame._replace(**changes)  # type: ignore[arg-type]
+    return replace(frame, **changes)
 
 
 def _streamed(payload: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """`python tests/support/moto_server.py PORT`: moto, with one request after the other.
 
-moto's own server answers in threads, and between looking at a condition and storing the object it holds no lock, so that
-of two writers with the same condition both may win. A bucket that did so would lose refs, and S3 does not.
+moto's own server answers in threads, and between looking at a condition and storing the object it holds no lock, so
+that of two writers with the same condition both may win. A bucket that did so would lose refs, and S3 does not.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.buckets import moto, opener
 from tests.support.canned_server import canned
@@ -46,7 +47,7 @@ def packed(*frames: Frame, dictionaries: tuple[int, ...] = ()) -> BucketEndpoint
         (Frame(OID, RAW, 0, 64 << 20, b"x"), "claim to hold"),
         (Frame(OID, ZSTD, 0, 1 << 16, b"x"), "size|frame|magic"),
         (Frame(OID, 3, 0, 1, b"x"), "codec 3"),
-        (framed(LONG)._replace(codec=ZSTD_DICTIONARY, dictionary=9), "dictionary 9"),
+        (replace(framed(LONG), codec=ZSTD_DICTIONARY, dictionary=9), "dictionary 9"),
         (Frame(OID, RAW, 0, 1, b"x"), "do not hash"),
         (Frame(OID, RAW, 0, 2, b"x"), "1 bytes instead of 2"),
         (Frame(oid_of(b"junk"), RAW, 0, 4, b"junk"), "kind|object|envelope"),
@@ -63,7 +64,7 @@ def test_a_frame_that_is_none(frame: Frame, reason: str) -> None:
 
 def test_a_dictionary_that_is_none() -> None:
     tag = framed(Tag("v1", OID, "", 0, "somebody"))
-    frame = framed(LONG)._replace(codec=ZSTD_DICTIONARY, dictionary=1)
+    frame = replace(framed(LONG), codec=ZSTD_DICTIONARY, dictionary=1)
     with pytest.raises(MalformedPack, match="kind"):
         list(packed(tag, frame, dictionaries=(0,)).objects([frame.oid]))
 

@@ -10,6 +10,7 @@ from tests.support.bundles import Piece, head, opened
 from tests.support.packs import assembled, framed
 from tests.support.stores import FINGERPRINT
 from themis_vcs.errors import Corrupt, MissingReference, WrongKind
+from themis_vcs.model.kinds import Subtree
 from themis_vcs.model.objects import (
     Blob,
     ComponentRef,
@@ -19,7 +20,6 @@ from themis_vcs.model.objects import (
     Snapshot,
     Stage,
     Step,
-    Subtree,
     Tag,
     Track,
     TreeNode,

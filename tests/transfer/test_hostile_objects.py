@@ -9,6 +9,7 @@ from collections.abc import Callable
 import msgpack
 import pytest
 import zstandard
+from msgspec.structs import replace
 
 from tests.support.attacks import MAGIC, WAYS, as_it_is, zstd, zstd_data
 from themis_vcs.errors import Corrupt, FormatError
@@ -62,15 +63,15 @@ FRAMES: dict[str, tuple[Callable[[], Frame], str]] = {
     "zstd without magic": (lambda: zstd(PAYLOAD, PLAIN[4:]), "damaged"),
     "zstd with a wrong checksum": (lambda: zstd(PAYLOAD, checked()), "damaged"),
     "zstd of another payload": (lambda: zstd(PAYLOAD, squeezed(PAYLOAD[::-1])), "do not hash"),
-    "codec 3": (lambda: zstd(PAYLOAD, PLAIN)._replace(codec=3), "codec 3"),
-    "codec 255": (lambda: zstd(PAYLOAD, PLAIN)._replace(codec=255), "codec 255"),
-    "raw with a dictionary": (lambda: as_it_is(PAYLOAD)._replace(dictionary=1), "codec 0 and dictionary 1"),
-    "dictionary 0": (lambda: zstd(PAYLOAD, PLAIN)._replace(codec=2), "codec 2 and dictionary 0"),
-    "dictionary 256": (lambda: zstd(PAYLOAD, PLAIN)._replace(codec=2, dictionary=256), "dictionary 256"),
-    "dictionary 65535": (lambda: zstd(PAYLOAD, PLAIN)._replace(codec=2, dictionary=65_535), "dictionary 65535"),
-    "raw that says it is longer": (lambda: as_it_is(PAYLOAD)._replace(raw_length=2**31), "claim"),
-    "raw that says it is shorter": (lambda: as_it_is(PAYLOAD)._replace(raw_length=0), "instead of 0"),
-    "another oid": (lambda: as_it_is(PAYLOAD)._replace(oid=OID), "do not hash"),
+    "codec 3": (lambda: replace(zstd(PAYLOAD, PLAIN), codec=3), "codec 3"),
+    "codec 255": (lambda: replace(zstd(PAYLOAD, PLAIN), codec=255), "codec 255"),
+    "raw with a dictionary": (lambda: replace(as_it_is(PAYLOAD), dictionary=1), "codec 0 and dictionary 1"),
+    "dictionary 0": (lambda: replace(zstd(PAYLOAD, PLAIN), codec=2), "codec 2 and dictionary 0"),
+    "dictionary 256": (lambda: replace(zstd(PAYLOAD, PLAIN), codec=2, dictionary=256), "dictionary 256"),
+    "dictionary 65535": (lambda: replace(zstd(PAYLOAD, PLAIN), codec=2, dictionary=65_535), "dictionary 65535"),
+    "raw that says it is longer": (lambda: replace(as_it_is(PAYLOAD), raw_length=2**31), "claim"),
+    "raw that says it is shorter": (lambda: replace(as_it_is(PAYLOAD), raw_length=0), "instead of 0"),
+    "another oid": (lambda: replace(as_it_is(PAYLOAD), oid=OID), "do not hash"),
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.support.attacks import as_it_is, oid
 from tests.support.packs import assembled, framed
@@ -114,7 +115,7 @@ ANSWERS: dict[str, Callable[[], bytes]] = {
     "objects that are no pack": lambda: FETCHING + answer(b"{}") * 3,
     "an empty pack": lambda: FETCHING + answer(assembled([])) * 3,
     "another object": lambda: FETCHING + answer(assembled([framed(Value("parsed", 2))])) * 3,
-    "an object under a wrong hash": lambda: FETCHING + answer(assembled([framed(OTHER)._replace(oid=oid(TAG))])) * 3,
+    "an object under a wrong hash": lambda: FETCHING + answer(assembled([replace(framed(OTHER), oid=oid(TAG))])) * 3,
     "bytes that are no object": lambda: FETCHING + answer(assembled([as_it_is(b"hello")])) * 3,
     "a pack with bytes after it": lambda: FETCHING + answer(assembled([framed(TAG)]) + b"\0") * 3,
     "a pack that is cut": lambda: FETCHING + answer(assembled([framed(TAG)])[:-9]) * 3,

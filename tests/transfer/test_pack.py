@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import zstandard
+from msgspec.structs import replace
 
 from tests.support.packs import assembled, dictionary, framed, hashed, mutated, read_all, whole_pack
 from themis_vcs.errors import Corrupt, FormatError, MalformedPack, ObjectNotFound, UsageError
@@ -136,7 +137,7 @@ BOMB = bytes(64 << 20)
 
 
 def _lying(frame: Frame, **changes: Any) -> Frame:
-    return frame._replace(**changes)
+    return replace(frame, **changes)
 
 
 ATTACKS: dict[str, tuple[Callable[[], bytes], str]] = {

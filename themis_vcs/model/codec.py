@@ -128,6 +128,17 @@ def check_size(data: bytes, *, scan_from: int = MAX_ELEMENTS) -> None:
         check_elements(data, MAX_ELEMENTS)
 
 
+def everyday(data: bytes) -> object:
+    """Return the value whose canonical bytes are `data` if its shape is an everyday one; None says nothing."""
+    if b"\xcb" in data and (b"\xcb\x7f" in data or b"\xcb\xff" in data):
+        return None  # There may be a NaN in it, of which one spelling is canonical.
+    try:
+        value = _everyday().decode(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError, MemoryError):
+        return None
+    return value if _ENCODER.encode(value) == data else None
+
+
 def check_canonical(value: object, data: bytes, *, typed: bool = False) -> None:
     """Refuse `data` unless it is exactly the canonical encoding of `value`, which was decoded from it.
 

@@ -8,9 +8,9 @@ values mean to an evaluation: the data of a `Value` is opaque here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice, repeat
+from itertools import islice
 from operator import lt
-from typing import Annotated, Any, Final, NamedTuple, TypeAlias, TypeVar, overload
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, overload
 
 import msgspec
 from msgspec import Meta, Struct
@@ -228,6 +228,7 @@ _DECODERS = {cls: msgspec.msgpack.Decoder(cls) for cls in KINDS.values()}
 _TYPED: frozenset[type] = frozenset({TreeNode, Blob, Tag, Dictionary})
 _VALUE = codec.envelope("value")
 _STEP = codec.envelope("step")
+_VALUE_FIELDS = frozenset(Value.__struct_fields__)
 _ENVELOPES = {codec.envelope(kind): cls for kind, cls in KINDS.items()}
 
 
@@ -265,6 +266,10 @@ def load(payload: bytes, expected: type[T] | None = None) -> Object:
         raise WrongKind(_NAMES[expected], _NAMES[cls])
     codec.check_size(payload)
     body = payload[start:]
+    if cls is Value:
+        fields = codec.everyday(body)  # Most objects are values, and most of these need no further look.
+        if type(fields) is dict and fields.keys() == _VALUE_FIELDS and type(fields["type"]) is str and fields["type"]:
+            return Value(fields["type"], fields["data"])
     try:
         obj = _DECODERS[cls].decode(body)
     except (ValueError, RecursionError, OverflowError, MemoryError) as error:
@@ -301,40 +306,6 @@ def references(obj: Object) -> Iterator[Oid]:
             yield from obj.chunks
         case Tag():
             yield obj.target
-
-
-class Subtree(NamedTuple):
-    """A node of a tree as the node above it states it."""
-
-    level: int
-    entries: int
-    last: str
-
-
-Kind: TypeAlias = type[Object] | Subtree
-
-
-def kinds_referred(obj: Object) -> Iterator[Kind | None]:
-    """Yield for each of the `references` what it has to be, None where that is free; perhaps more (OBJ-15)."""
-    match obj:
-        case Step():
-            yield from repeat(Value)
-        case TreeNode() if obj.level:
-            yield from map(Subtree, repeat(obj.level - 1), obj.counts, obj.keys)
-        case Stage():
-            for track in obj.tracks:
-                yield Value
-                yield from repeat(TreeNode, len(track.inputs) + 3)
-        case Run():
-            yield Snapshot
-            yield from repeat(Stage, len(obj.stages))
-            yield from repeat(Run)
-        case Snapshot():
-            yield from repeat(TreeNode)
-        case Blob():
-            yield from repeat(Blob)
-        case _:
-            yield from repeat(None)
 
 
 def is_step(payload: bytes) -> bool:

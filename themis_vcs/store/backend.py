@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
+from msgspec import Struct
+
 from themis_vcs.model.objects import Object
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.frames import Frame
@@ -46,7 +48,7 @@ Record: TypeAlias = tuple[Oid, bytes, str]
 """An Entry, or a plain tuple of the same: to make a NamedTuple takes as long as to look its oid up."""
 
 
-class Stored(NamedTuple):
+class Stored(Struct, frozen=True, gc=False):
     """An object as it lies in a store: its frame, and the oid of the dictionary that the frame needs.
 
     The payload hashes to the oid. `object` is there if the payload has been decoded and found canonical already.
@@ -58,7 +60,7 @@ class Stored(NamedTuple):
     object: Object | None = None
 
 
-class Foreign(NamedTuple):
+class Foreign(Struct, frozen=True, gc=False):
     """An object as it lay in another store, checked. `dictionary` is the dictionary object that the frame needs."""
 
     frame: Frame

@@ -78,7 +78,8 @@ class Compressor:
         numbers.update((trained.frame.oid, -place) for place, trained in enumerate(new, start=1))
         known: dict[bytes | None, int] = {None: 0}
         result = []
-        for frame, payload in foreign:
+        for each in foreign:
+            payload = each.dictionary
             number = known.get(payload)
             if number is None:
                 number = numbers.get(oid_of(payload or b""))
@@ -86,7 +87,7 @@ class Compressor:
                     new.append(dictionaries.received(payload or b""))
                     number = -len(new)
                 known[payload] = number
-            result.append(frame if frame.dictionary == number else frame._replace(dictionary=number))
+            result.append(each.frame.renumbered(number))
         return result
 
     def compress(self, entries: Sequence[Record]) -> tuple[list[Frame], list[Trained]]:

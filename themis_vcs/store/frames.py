@@ -9,9 +9,10 @@ from __future__ import annotations
 import struct
 import threading
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
 import zstandard
+from msgspec import Struct
 
 from themis_vcs.errors import Corrupt
 from themis_vcs.model.codec import MAX_OBJECT
@@ -30,12 +31,14 @@ _GROUP: Final = 16
 _HEADER = struct.Struct(">32sBHII")
 HEADER_BYTES: Final = _HEADER.size
 
+Fields: TypeAlias = tuple[Oid, int, int, int, int]
+"""Of a header: oid, codec, dictionary number, raw length, stored length."""
 DictionaryLookup = Callable[[int], zstandard.ZstdCompressionDict]
 """From a dictionary's number to the dictionary; Corrupt if the store has none of that number."""
 
 
-class Frame(NamedTuple):
-    """A frame, copied out of its segment."""
+class Frame(Struct, frozen=True, gc=False):
+    """A frame, copied out of its segment. There is one for every object that is read, and a Struct is made quickly."""
 
     oid: Oid
     codec: int
@@ -49,7 +52,14 @@ class Frame(NamedTuple):
 
     def pack(self) -> bytes:
         """Return the frame's bytes as they lie in a segment."""
-        return _HEADER.pack(self.oid, self.codec, self.dictionary, self.raw_length, len(self.data)) + self.data
+        data = self.data
+        return _HEADER.pack(self.oid, self.codec, self.dictionary, self.raw_length, len(data)) + data
+
+    def renumbered(self, dictionary: int) -> Frame:
+        """Return the frame for a place where its dictionary has another number."""
+        if self.dictionary == dictionary:
+            return self
+        return Frame(self.oid, self.codec, dictionary, self.raw_length, self.data)
 
 
 def raw(oid: Oid, payload: bytes) -> Frame:
@@ -86,31 +96,38 @@ def _compressed(compressor: zstandard.ZstdCompressor, payloads: Sequence[bytes])
     return [collection[place].tobytes() for place in range(len(collection))]
 
 
-def lengths(header: bytes) -> tuple[int, int]:
-    """Return the raw and the stored length that a frame's header claims, unchecked."""
-    _, _, _, raw_length, stored = _HEADER.unpack(header)
-    return raw_length, stored
-
-
 def unpack(segment: memoryview | bytes, offset: int) -> Frame:
     """Return the frame at `offset`, checked as far as a header can be; Corrupt without an oid otherwise."""
     if offset + HEADER_BYTES > len(segment):
         raise Corrupt(f"no frame at offset {offset} of a segment of {len(segment)} bytes")
-    oid, codec, dictionary, raw_length, stored = _HEADER.unpack_from(segment, offset)
+    fields = _HEADER.unpack_from(segment, offset)
     start = offset + HEADER_BYTES
-    if stored > len(segment) - start:
-        raise Corrupt(f"the frame at offset {offset} reaches beyond its segment", oid=oid)
+    end = start + fields[4]
+    if end > len(segment):
+        raise Corrupt(f"the frame at offset {offset} reaches beyond its segment", oid=fields[0])
+    return framed(fields, bytes(segment[start:end]), offset)
+
+
+def fields_of(header: bytes) -> Fields:
+    """Return what a frame's header claims, unchecked."""
+    fields: Fields = _HEADER.unpack(header)
+    return fields
+
+
+def framed(fields: Fields, data: bytes, offset: int = 0) -> Frame:
+    """Return the frame of a header and of the data that follow it, as many as it states; Corrupt as by `unpack`."""
+    oid, codec, dictionary, raw_length, _ = fields
     if raw_length > MAX_OBJECT:
         raise Corrupt(f"the frame at offset {offset} claims {raw_length:,} bytes", oid=oid)
     if codec > ZSTD_DICTIONARY or (codec == ZSTD_DICTIONARY) != (dictionary > 0):
         raise Corrupt(f"the frame at offset {offset} has codec {codec} and dictionary {dictionary}", oid=oid)
-    return Frame(oid, codec, dictionary, raw_length, bytes(segment[start : start + stored]))
+    return Frame(oid, codec, dictionary, raw_length, data)
 
 
 def payload_of(frame: Frame, lookup: DictionaryLookup) -> bytes:
     """Return the payload of a frame, or raise Corrupt with its oid (STORE-21)."""
-    oid, codec, dictionary, raw_length, data = frame
-    if codec == RAW:
+    oid, raw_length, data = frame.oid, frame.raw_length, frame.data
+    if frame.codec == RAW:
         payload = data
     else:
         try:
@@ -118,7 +135,7 @@ def payload_of(frame: Frame, lookup: DictionaryLookup) -> bytes:
             claims = zstandard.get_frame_parameters(data)
             if claims.content_size != raw_length or claims.window_size > MAX_WINDOW:
                 raise Corrupt(f"object {oid.hex()} is damaged: its frame states another size", oid=oid)
-            payload = _decompressor(dictionary, lookup).decompress(data, allow_extra_data=False)
+            payload = _decompressor(frame.dictionary, lookup).decompress(data, allow_extra_data=False)
         except zstandard.ZstdError as error:
             raise Corrupt(f"object {oid.hex()} is damaged: {error}", oid=oid) from error
     if len(payload) != raw_length:

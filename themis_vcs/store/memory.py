@@ -86,7 +86,8 @@ class MemoryBackend(MemoryObjects):
             before = len(self._objects)
             for oid, payload, _ in batch.objects:
                 self._objects.setdefault(oid, bytes(payload))
-            for frame, dictionary in batch.foreign:
+            for each in batch.foreign:
+                frame, dictionary = each.frame, each.dictionary
                 if frame.oid not in self._objects:
                     self._objects[frame.oid] = payload_of(frame, partial(_dictionary, dictionary))
             self._derivations.update(batch.derivations)

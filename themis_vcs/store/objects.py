@@ -136,8 +136,7 @@ class LmdbObjects:
             segments.append(writer, new)
         if numbers:
             frames = [
-                frame._replace(dictionary=numbers[-frame.dictionary - 1]) if frame.dictionary < 0 else frame
-                for frame in frames
+                frame.renumbered(numbers[-frame.dictionary - 1]) if frame.dictionary < 0 else frame for frame in frames
             ]
         if frames:
             segments.append(writer, frames)

@@ -35,15 +35,15 @@ class Intake:
 
         What comes undecoded is from a store of ours, which has looked at its form and its references when it was made.
         """
-        frame, name, payload, obj = item
+        frame, name, obj = item.frame, item.dictionary, item.object
+        oid = frame.oid
         if obj is not None:
             self._kinds.add(item)
-        elif is_step(payload):
-            obj = load(payload, Step)
-        if isinstance(obj, Dictionary):
-            return  # It enters the store with the first object that uses it.
-        oid = frame.oid
-        if isinstance(obj, Step) and obj.value is not None:
+            if type(obj) is Dictionary:
+                return  # It enters the store with the first object that uses it.
+        elif is_step(item.payload):
+            obj = load(item.payload, Step)
+        if type(obj) is Step and obj.value is not None:
             self._keys[oid] = key_of(obj)
         self._group[oid] = Foreign(frame, None if name is None else self._payload(name))
         self._bytes += len(frame.data)

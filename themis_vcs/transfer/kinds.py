@@ -9,19 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from themis_vcs.errors import DamagedSignature, WrongKind
-from themis_vcs.model.objects import (
-    KINDS,
-    Kind,
-    Object,
-    Run,
-    Subtree,
-    Tag,
-    TreeNode,
-    Value,
-    kinds_referred,
-    load,
-    references,
-)
+from themis_vcs.model.kinds import Kind, Subtree, kinds_referred
+from themis_vcs.model.objects import KINDS, Object, Run, Tag, TreeNode, Value, load, references
 from themis_vcs.model.oid import Oid
 from themis_vcs.signing import signature, storeid
 from themis_vcs.signing.statement import SIGNATURES
@@ -93,9 +82,15 @@ class Kinds:
         for reference, wanted in zip(references(obj), kinds_referred(obj), strict=False):
             if wanted is None:
                 break
-            met = self._met.get(reference)
-            if met is not wanted:
-                self._compare(reference, wanted, oid, met or self._known(reference))
+            met = self._met.get(reference) or self._met_before.get(reference) or self._outside.get(reference)
+            if met is wanted:
+                continue
+            if met is not None:
+                _compare(reference, wanted, oid, met)
+                continue
+            self._open[reference, wanted] = oid
+            if len(self._open) >= _AT_ONCE:
+                self._look()
         self._met[oid] = kind_met(obj)
         return obj
 
@@ -104,17 +99,6 @@ class Kinds:
         self._look()
         if len(self._met) >= REMEMBERED:
             self._met_before, self._met = self._met, {}
-
-    def _known(self, oid: Oid) -> Kind | None:
-        return self._met_before.get(oid) or self._outside.get(oid)
-
-    def _compare(self, oid: Oid, wanted: Kind, user: Oid, met: Kind | None) -> None:
-        if met is None:
-            self._open[oid, wanted] = user
-            if len(self._open) >= _AT_ONCE:
-                self._look()
-        elif not is_of(met, wanted):
-            raise WrongKind(kind_text(wanted), kind_text(met), oid=oid, user=f"object {user.hex()}")
 
     def _look(self) -> None:
         uses, self._open = self._open, {}
@@ -127,4 +111,9 @@ class Kinds:
         for (oid, wanted), user in uses.items():
             met = self._outside.get(oid)
             if met is not None:
-                self._compare(oid, wanted, user, met)
+                _compare(oid, wanted, user, met)
+
+
+def _compare(oid: Oid, wanted: Kind, user: Oid, met: Kind) -> None:
+    if not is_of(met, wanted):
+        raise WrongKind(kind_text(wanted), kind_text(met), oid=oid, user=f"object {user.hex()}")

@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from themis_vcs.errors import UsageError
 from themis_vcs.model.oid import Oid
-from themis_vcs.store.frames import Frame
+from themis_vcs.store.frames import HEADER_BYTES, Frame
 
 MAGIC: Final = b"\x89THPACK\n"
 VERSION: Final = 1
@@ -37,6 +37,9 @@ MAX_DICTIONARY: Final = 1 << 20
 MAX_DICTIONARY_BYTES: Final = 32 << 20
 """Of all dictionaries of a pack together: whoever reads it keeps them in memory."""
 _CLOSING_BYTES: Final = 1024
+_ROOM: Final = MAX_BYTES - HEADER_BYTES - MAX_DICTIONARY - MAX_DICTIONARIES * OFFSET.size - _CLOSING_BYTES
+"""For the data of frames and for the index, if a dictionary more is to find its place."""
+_CHUNK: Final = 1 << 16
 _RATIO: Final = 1_024
 _RATIO_FROM: Final = 65_536
 
@@ -67,6 +70,8 @@ class PackWriter:
         self._write = write
         self._hash = blake3(derive_key_context=CONTEXT)
         self._size = 0
+        self._unwritten: list[bytes] = []
+        self._unwritten_bytes = 0
         self._places: dict[Oid, int] = {}
         self._dictionaries: dict[Oid, int] = {}
         self._dictionary_places: list[int] = []
@@ -81,12 +86,12 @@ class PackWriter:
     def takes(self, frame: Frame) -> bool:
         """Say whether there is room for another object, with a dictionary before it."""
         objects = len(self._places) + 2
-        ahead = frame.size + MAX_DICTIONARY + objects * ENTRY.size + MAX_DICTIONARIES * OFFSET.size + _CLOSING_BYTES
+        room = _ROOM - self._size - len(frame.data) - objects * ENTRY.size
         another = (
             len(self._dictionaries) < MAX_DICTIONARIES
             and self._dictionary_bytes + MAX_DICTIONARY <= MAX_DICTIONARY_BYTES
         )
-        return objects <= MAX_OBJECTS and another and self._size + ahead <= MAX_BYTES
+        return room >= 0 and objects <= MAX_OBJECTS and another
 
     def can_use(self, dictionary: Oid) -> bool:
         """Say whether frames may use a dictionary from here on."""
@@ -97,9 +102,8 @@ class PackWriter:
 
     def know(self, dictionary: Oid) -> None:
         """Note a dictionary that the receiver has."""
-        self._put(KNOWN)
-        self._enter(dictionary)
-        self._put(dictionary)
+        self._enter(dictionary, self._size + len(KNOWN))
+        self._put(KNOWN + dictionary)
 
     def add(self, frame: Frame, dictionary: Oid | None = None, *, is_dictionary: bool = False) -> None:
         """Write an object that is not in the pack yet, after all that it refers to.
@@ -118,12 +122,11 @@ class PackWriter:
             number = self._dictionaries.get(dictionary, 0)
             if not number:
                 raise UsageError(f"object {frame.oid.hex()} needs dictionary {dictionary.hex()} before it")
-        self._put(RECORD)
-        self._places[frame.oid] = self._size
+        place = self._places[frame.oid] = self._size + len(RECORD)
         if is_dictionary:
-            self._enter(frame.oid)
+            self._enter(frame.oid, place)
             self._dictionary_bytes += frame.raw_length
-        self._put(frame._replace(dictionary=number).pack())
+        self._put(RECORD + frame.renumbered(number).pack())
 
     def finish(self) -> Packed:
         """Write what comes after the records."""
@@ -132,15 +135,25 @@ class PackWriter:
         self._put(b"".join(ENTRY.pack(oid, at) for oid, at in sorted(self._places.items())))
         self._put(b"".join(map(OFFSET.pack, self._dictionary_places)))
         self._put(TRAILER.pack(len(self._places), len(self._dictionaries), index, CLOSING))
+        self._write_out()
         digest = self._hash.digest(length=HASH_BYTES)
         self._write(digest)
         return Packed(digest, len(self._places), self._size + HASH_BYTES)
 
-    def _enter(self, dictionary: Oid) -> None:
+    def _enter(self, dictionary: Oid, place: int) -> None:
         self._dictionaries[dictionary] = len(self._dictionaries) + 1
-        self._dictionary_places.append(self._size)
+        self._dictionary_places.append(place)
 
     def _put(self, data: bytes) -> None:
-        self._hash.update(data)
+        self._unwritten.append(data)
+        self._unwritten_bytes += len(data)
         self._size += len(data)
+        if self._unwritten_bytes >= _CHUNK:
+            self._write_out()
+
+    def _write_out(self) -> None:
+        """Hash and write what was not: many short pieces together take much less time than one by one."""
+        data = b"".join(self._unwritten)
+        self._unwritten, self._unwritten_bytes = [], 0
+        self._hash.update(data)
         self._write(data)

@@ -148,11 +148,11 @@ class PackFile:
     def _frame(self, place: int) -> Frame:
         if place + HEADER_BYTES > self._index:
             raise self._malformed(place, "no object begins here")
-        header = self._bytes(place, HEADER_BYTES)
-        raw_length, stored = frames.lengths(header)
+        fields = frames.fields_of(self._bytes(place, HEADER_BYTES))
+        _, _, _, raw_length, stored = fields
         if place + HEADER_BYTES + stored > self._index or not pack.within_ratio(raw_length, stored):
             raise self._malformed(place, f"an object of {stored:,} bytes that claim to hold {raw_length:,}")
-        return frames.unpack(header + self._bytes(place + HEADER_BYTES, stored), 0)
+        return frames.framed(fields, self._bytes(place + HEADER_BYTES, stored))
 
     def _dictionary(self, number: int) -> zstandard.ZstdCompressionDict:
         return self._ready(self._dictionary_oid(number))

@@ -48,17 +48,17 @@ def packs(
 
 
 def _add(writer: PackWriter, source: Source, item: Stored, knows: Callable[[Oid], bool]) -> None:
-    frame, dictionary, payload, found = item
+    frame, dictionary = item.frame, item.dictionary
     if frame.oid in writer:
         return
     if not within_ratio(frame.raw_length, len(frame.data)):
-        frame, dictionary = raw(frame.oid, payload), None
+        frame, dictionary = raw(frame.oid, item.payload), None
     if dictionary is not None and not writer.can_use(dictionary):
         if knows(dictionary):
             writer.know(dictionary)
         else:
             writer.add(compress([dictionary], [source.dictionary(dictionary)])[0], is_dictionary=True)
-    writer.add(frame, dictionary, is_dictionary=isinstance(found, Dictionary))
+    writer.add(frame, dictionary, is_dictionary=isinstance(item.object, Dictionary))
 
 
 def _finished(writer: PackWriter, file: BinaryIO) -> BinaryIO:

@@ -6,13 +6,14 @@ Memory is bounded by the largest object and by the oids of a pack. Not responsib
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Final
 
 import zstandard
 from blake3 import blake3
 
 from themis_vcs.errors import Corrupt, FormatError, MalformedPack
 from themis_vcs.model.codec import MAX_OBJECT
-from themis_vcs.model.objects import Dictionary, Object, load, references
+from themis_vcs.model.objects import Dictionary, Object, Value, load, references
 from themis_vcs.model.oid import OID_BYTES, Oid
 from themis_vcs.store import frames
 from themis_vcs.store.backend import Stored
@@ -22,6 +23,7 @@ from themis_vcs.store.objects import steps
 from themis_vcs.transfer import pack
 
 _CHUNK = 1 << 16
+_AHEAD: Final = len(pack.RECORD) + HEADER_BYTES
 
 
 class PackReader:
@@ -41,6 +43,7 @@ class PackReader:
         self._unhashed: list[bytes] = []
         self._unhashed_bytes = 0
         self._at = 0
+        self._ahead = b""
         self._places: dict[Oid, int] = {}
         self._dictionaries: list[zstandard.ZstdCompressionDict] = []
         self._dictionary_places: list[int] = []
@@ -67,12 +70,17 @@ class PackReader:
 
     def __iter__(self) -> Iterator[Stored]:
         self._header()
-        while (tag := self._take(1)) in (pack.RECORD, pack.KNOWN):
+        # A record is read together with as much of what follows it as the tag and the header of another one take.
+        self._ahead = self._take(_AHEAD, least=1)
+        while (tag := self._ahead[:1]) in (pack.RECORD, pack.KNOWN):
+            if len(self._ahead) < _AHEAD:
+                raise self._ended(self._at)
             if tag == pack.RECORD:
                 yield self._record()
             else:
                 self._know()
-        if tag != pack.END:
+        self._give_back()
+        if self._take(1) != pack.END:
             raise self._malformed(self._at - 1, f"neither an object nor the end begins with the byte {tag.hex()}")
         self._after_the_records()
 
@@ -92,7 +100,7 @@ class PackReader:
             )
 
     def _record(self) -> Stored:
-        start = self._at
+        start = self._at - HEADER_BYTES
         if len(self._places) >= pack.MAX_OBJECTS:
             raise self._malformed(start, f"more than {pack.MAX_OBJECTS:,} objects")
         try:
@@ -112,19 +120,19 @@ class PackReader:
         return Stored(frame, dictionary, payload, found)
 
     def _frame(self, start: int) -> Frame:
-        header = self._take(HEADER_BYTES)
         if self._at > pack.MAX_BYTES:
             raise self._malformed(start, f"more than {pack.MAX_BYTES:,} bytes")
-        raw_length, stored = frames.lengths(header)
+        fields = frames.fields_of(self._ahead[1:])
+        _, _, _, raw_length, stored = fields
         if stored > MAX_OBJECT or raw_length > MAX_OBJECT:
             raise self._malformed(start, f"an object that claims {max(raw_length, stored):,} bytes")
         if not pack.within_ratio(raw_length, stored):
             raise self._malformed(start, f"{stored:,} bytes that claim to hold {raw_length:,}")
-        return frames.unpack(header + self._take(stored), 0)
+        return frames.framed(fields, self._pass(_AHEAD, stored))
 
     def _admit(self, oid: Oid, found: Object, payload: bytes, start: int) -> None:
         needs, places = self.needs, self._places
-        for reference in references(found):
+        for reference in () if type(found) is Value else references(found):  # Most objects are values.
             if reference not in places and reference not in needs:
                 needs[reference] = oid
                 if len(needs) > pack.MAX_NEEDS:
@@ -137,8 +145,9 @@ class PackReader:
             self._use(oid, found, payload, start)
 
     def _know(self) -> None:
-        start = self._at
-        oid = self._take(OID_BYTES)
+        start = self._at - HEADER_BYTES
+        oid = self._ahead[1 : 1 + OID_BYTES]
+        self._pass(1 + OID_BYTES, 0)
         payload = self._known(oid)
         if payload is None:
             raise self._malformed(start, f"dictionary {oid.hex()} is not here", oid)
@@ -175,7 +184,7 @@ class PackReader:
         self._same(pack.TRAILER.pack(*counts, index, pack.CLOSING), "the trailer")
         self._hash_up()
         digest = self._hash.digest(length=pack.HASH_BYTES)
-        if self._read(pack.HASH_BYTES) != digest:
+        if self._read(pack.HASH_BYTES, pack.HASH_BYTES) != digest:
             raise self._malformed(self._at - pack.HASH_BYTES, "the bytes of the pack do not hash to its name")
         self.hash = digest
 
@@ -186,38 +195,74 @@ class PackReader:
             differs = next(at for at, (one, other) in enumerate(zip(found, expected, strict=True)) if one != other)
             raise self._malformed(start + differs, f"{what} is not that of the objects before it")
 
-    def _take(self, size: int) -> bytes:
-        data = self._read(size)
+    def _take(self, size: int, least: int | None = None) -> bytes:
+        data = self._read(size, size if least is None else least)
         self._unhashed.append(data)
-        self._unhashed_bytes += size
+        self._unhashed_bytes += len(data)
         if self._unhashed_bytes >= _CHUNK:
-            self._hash_up()
+            self._hash_up(but=_AHEAD)
         return data
 
-    def _hash_up(self) -> None:
-        """Hash what was read since the last time: many short pieces together take much less time than one by one."""
-        parts, self._unhashed, self._unhashed_bytes = self._unhashed, [], 0
-        long = parts.pop() if parts and len(parts[-1]) >= _CHUNK else b""
-        self._hash.update(b"".join(parts))
-        self._hash.update(long)
+    def _pass(self, seen: int, size: int) -> bytes:
+        """Return the `size` bytes behind what was read ahead, of which `seen` were looked at, and read ahead again."""
+        data = self._take(size + seen, least=size)
+        self._ahead = self._ahead[seen:] + data[size:]
+        return data[:size]
 
-    def _read(self, size: int) -> bytes:
+    def _give_back(self) -> None:
+        """Let what was read ahead be read again."""
+        self._hash_up(but=len(self._ahead))
+        self._unhashed, self._unhashed_bytes = [], 0
+        self._at -= len(self._ahead)
+        self._stream = _Behind(self._ahead, self._stream)
+
+    def _hash_up(self, but: int = 0) -> None:
+        """Hash what was not, `but` for so many bytes: many short pieces together take less time than one by one."""
+        *short, last = self._unhashed or [b""]
+        if len(last) < but:
+            last, short = b"".join(self._unhashed), []
+        end = len(last) - but
+        self._hash.update(b"".join(short))
+        self._hash.update(memoryview(last)[:end])
+        self._unhashed, self._unhashed_bytes = [last[end:]], but
+
+    def _read(self, size: int, least: int) -> bytes:
+        """Return `size` bytes, or at least `least` if the stream ends there."""
         data = self._stream.read(min(size, _CHUNK))
         if len(data) < size:
-            data = self._gathered(data, size)
-        self._at += size
+            data = self._gathered(data, size, least)
+        self._at += len(data)
         return data
 
-    def _gathered(self, begun: bytes, size: int) -> bytes:
-        """Return `size` bytes that begin with some that were read, from a stream that gives them bit by bit."""
+    def _gathered(self, begun: bytes, size: int, least: int) -> bytes:
+        """Return what `_read` does from bytes that were read and a stream that gives the others bit by bit."""
         parts, missing = [begun], size - len(begun)
         while missing:
             part = self._stream.read(min(missing, _CHUNK))
             if not part:
-                raise self._malformed(self._at + size - missing, "the pack ends here, before its end")
+                break
             parts.append(part)
             missing -= len(part)
+        if size - missing < least:
+            raise self._ended(self._at + size - missing)
         return b"".join(parts)
+
+    def _ended(self, offset: int) -> MalformedPack:
+        return self._malformed(offset, "the pack ends here, before its end")
 
     def _malformed(self, offset: int, reason: str, oid: Oid | None = None) -> MalformedPack:
         return MalformedPack(self._source, offset, reason, oid=oid)
+
+
+class _Behind:
+    """A stream with some bytes before it."""
+
+    def __init__(self, before: bytes, stream: pack.Readable) -> None:
+        self._before, self._stream = before, stream
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes."""
+        if not self._before:
+            return self._stream.read(size)
+        data, self._before = self._before[:size], self._before[size:]
+        return data
