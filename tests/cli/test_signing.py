@@ -115,6 +115,7 @@ def test_a_damaged_signature_ends_with_14_and_is_named(here: Themis, tmp_path: P
         (("key", "generate", "../me", "--no-passphrase"), 2, "cannot name a key"),
         (("key", "trust", "nobody.pub"), 11, "neither a key nor a file"),
         (("key", "trust", "ssh-rsa AAAA", "--as", "x"), 2, "ssh-rsa"),
+        (("key", "trust", "SHA256:x"), 11, "no ssh-agent is running"),
         (("key", "revoke", "nobody", "--reason", "x"), 11, "no trusted key"),
         (("key", "revoke", "me"), 2, "--reason"),
         (("push", "--key", "me"), 2, "for --signed"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.support.stores import Stored, store_run, store_tag
@@ -117,6 +119,7 @@ class SignedStore:
 @contextmanager
 def ssh_agent(directory: Path) -> Iterator[str]:
     """A real ssh-agent; its socket."""
+    _need("ssh-agent")
     path = directory / "agent"
     process = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
     try:
@@ -130,12 +133,19 @@ def ssh_agent(directory: Path) -> Iterator[str]:
 
 def ssh_keygen(path: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
     """A key that ssh-keygen has made."""
+    _need("ssh-keygen")
     command = ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "somebody", "-f", str(path)]
     subprocess.run(command, check=True)
     return path
 
 
+def _need(tool: str) -> None:
+    if shutil.which(tool) is None:
+        pytest.skip(f"{tool} is not installed (Debian: apt-get install openssh-client)")
+
+
 def fingerprint(path: Path) -> str:
     """The fingerprint that ssh-keygen prints of a key."""
+    _need("ssh-keygen")
     done = subprocess.run(["ssh-keygen", "-l", "-f", str(path)], check=True, capture_output=True, text=True)
     return done.stdout.split()[1]

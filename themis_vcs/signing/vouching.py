@@ -60,7 +60,7 @@ def _vouch(repository: Repository, target: Oid, key: PublicKey) -> int:
 
 
 def _runs(repository: Repository, target: Oid, key: PublicKey) -> Iterator[tuple[str, Run]]:
-    """Yield the run that is meant and those behind it for which the key does not vouch yet."""
+    """Yield the run that is meant and those behind it that are here and for which the key does not vouch yet."""
     obj = repository.get(target)
     while isinstance(obj, Tag):
         target = obj.target
@@ -69,7 +69,7 @@ def _runs(repository: Repository, target: Oid, key: PublicKey) -> Iterator[tuple
     while wave:
         oid = wave.pop()
         fact = f"{FACT}{key.hex}/{oid.hex()}"
-        if repository.local(fact) is not None:
+        if repository.local(fact) is not None or not repository.has(oid):
             continue
         run = repository.load(oid, Run)
         yield fact, run

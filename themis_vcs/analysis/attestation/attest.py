@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 from themis_vcs.analysis.attestation.predicate import predicate
@@ -20,9 +21,20 @@ PREDICATE_TYPE: Final = "urn:themis-vcs:evaluation:v1"
 OID: Final = "themisOidV1"
 
 
-def attest(repository: Repository, found: Located, name: str, signer: Signer, *, tool: str) -> bytes:
-    """Return the attestation of a run under the name of a ref, signed. `tool` is the version of themis."""
-    audit = Audit(repository, found.oid)
+def attest(
+    repository: Repository,
+    found: Located,
+    name: str,
+    signer: Signer,
+    *,
+    tool: str,
+    progress: Callable[[int], object] | None = None,
+) -> bytes:
+    """Return the attestation of a run under the name of a ref, signed. `tool` is the version of themis.
+
+    `progress` is told how many objects were audited so far.
+    """
+    audit = Audit(repository, found.oid, progress)
     for _ in audit.findings():
         continue
     verdicts = [

@@ -51,7 +51,13 @@ def command(session: Session, revision: str | None, file: Path, force: bool, cho
         named = session.revision(repository, revision)
         run = locate(repository, named)
         name = name_of(repository, named) or f"names/{run.run.name}"
-        data = attest(repository, run, name, signer, tool=version())
+        live = session.output.live()
+        told = None if live is None else lambda n: live.show(f"{n:,} objects checked")
+        try:
+            data = attest(repository, run, name, signer, tool=version(), progress=told)
+        finally:
+            if live is not None:
+                live.clear()
     _write(file, data)
     if as_json:
         document = {"file": str(file), "bytes": len(data), "subject": name, "oid": run.oid.hex()}

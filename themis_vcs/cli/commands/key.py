@@ -126,7 +126,7 @@ def _row(each: TrustedKey) -> dict[str, Any]:
     ],
 )
 @click.argument("key")
-@click.option("--as", "name", metavar="NAME", help="What to call it; by default the comment, or the name of the file.")
+@click.option("--as", "name", metavar="NAME", help="What to call it; by default as the file, or the own key.")
 @click.option(
     "--ref",
     "refs",
@@ -155,7 +155,7 @@ def trust(
 
     found = public(key)
     called = name or Path(key).name.removesuffix(".pub")
-    if name is None and " " in key.strip():
+    if name is None and (" " in key.strip() or key.startswith("SHA256:")):
         raise UsageError("say what to call this key", hint="--as NAME")
     added = trust_editing.trust(trust, called, found, refs or ("*",), stores)
     _said(session, added, as_json, "is trusted for " + ", ".join(added.refs))
