@@ -11,10 +11,12 @@
     ├── MissingReference         store what the object refers to, then it       exit 1
     ├── RefConflict              look at what moved, then repeat                exit 12
     ├── Rejected                 fetch what is there, or insist                 exit 12
+    ├── NotVerified              ask for a signature, or trust who has signed   exit 3
     ├── StoreBusy                wait for the other writer, then repeat         exit 13
     ├── Corrupt                  run fsck; get the object from another store    exit 14
     │   ├── DecodingError        bytes that are no canonical object
     │   ├── WrongKind            an object of another kind than its referrer says
+    │   ├── DamagedSignature     a signature that is none; get it again
     │   └── MalformedPack        a pack or a bundle that is not whole; get it again
     ├── RemoteError              mend the connection or the credentials         exit 15
     │   └── ProviderError        what a model provider did wrong, and whether to try again
@@ -131,7 +133,10 @@ class RefConflict(ThemisError):
 
 
 class Rejected(ThemisError):
-    """Refs that would lose runs if they moved; nothing was moved. `refs` lists them as (name, why)."""
+    """Refs that would lose runs if they moved, or are not signed as is required; nothing was moved.
+
+    `refs` lists them as (name, why).
+    """
 
     code = "rejected"
     exit_status = 12
@@ -139,6 +144,13 @@ class Rejected(ThemisError):
     def __init__(self, target: str, refs: Sequence[tuple[str, str]], *, hint: str | None = None) -> None:
         super().__init__(f"{target}: rejected\n" + "\n".join(f"  {name}: {why}" for name, why in refs), hint=hint)
         self.refs = list(refs)
+
+
+class NotVerified(ThemisError):
+    """Something that nobody who is trusted has signed."""
+
+    code = "not-verified"
+    exit_status = 3
 
 
 class StoreBusy(ThemisError):
@@ -180,6 +192,12 @@ class WrongKind(Corrupt):
         where = f"{user} refers to object {oid.hex()}: " if user and oid is not None else ""
         super().__init__(f"{where}expected an object of kind {expected}, found a {actual}", oid=oid)
         self.expected, self.actual = expected, actual
+
+
+class DamagedSignature(Corrupt):
+    """A signature, or what holds one, that is not what its format says, or not of its key over what it states."""
+
+    code = "damaged-signature"
 
 
 class MalformedPack(Corrupt):

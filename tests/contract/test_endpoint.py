@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.support.endpoints import ENDPOINTS, Opened
+from tests.support.signing import new_signer
 from tests.support.stores import store_run, store_tag
 from themis_vcs.errors import RefConflict, ThemisError
 from themis_vcs.model.objects import Stage, Tag, Value
-from themis_vcs.model.oid import oid_of
+from themis_vcs.model.oid import Oid, oid_of
+from themis_vcs.signing.sign import sign
 from themis_vcs.store.backend import ANY, RefUpdate
 from themis_vcs.store.repository import Repository
-from themis_vcs.transfer.endpoint import Endpoint, Transferred
+from themis_vcs.transfer.endpoint import ATTACHED, Endpoint, Transferred
 from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import lacking, transfer
 
@@ -178,7 +180,9 @@ def test_a_ref_points_to_an_object_of_its_kind(there: Opened, here: Repository, 
         assert endpoint.refs() == {}
 
 
-@pytest.mark.parametrize("name", ["runs/00/head", "remotes/origin/demo", "names/../demo", "names", "names/-x"])
+@pytest.mark.parametrize(
+    "name", ["runs/00/head", "remotes/origin/demo", "names/../demo", "names", "names/-x", "store/../x"]
+)
 def test_only_names_and_tags_can_be_moved_from_outside(there: Opened, here: Repository, name: str) -> None:
     run = store_run(here, 2)
     push(here, there)
@@ -208,6 +212,48 @@ def test_an_object_of_many_megabytes_goes_both_ways(there: Opened, here: Reposit
     with Repository.init(tmp_path / "other") as other, closing(there) as endpoint:
         transfer(endpoint, StoreEndpoint(other), [RefUpdate("tags/v1", tag)], message="fetch")
         assert oid_of(other.read(large)) == large
+
+
+def signed(here: Repository) -> dict[str, Oid]:
+    """Sign names/demo, and return the refs that say so."""
+    run = store_run(here, 2)
+    sign(here, {"names/demo": run.run}, new_signer())
+    return {ref: oid for prefix in ATTACHED for ref, oid in here.refs(prefix)}
+
+
+def test_signatures_and_the_id_of_the_store_arrive_and_come_back(
+    there: Opened, here: Repository, tmp_path: Path
+) -> None:
+    along = signed(here)
+    assert len(along) == 2
+    push(here, there, "names/demo", *along)
+    with Repository.init(tmp_path / "other") as other, closing(there) as endpoint:
+        found = endpoint.refs()
+        assert found == {"names/demo": here.ref("names/demo"), **along}
+        transfer(endpoint, StoreEndpoint(other), [RefUpdate(*each) for each in found.items()], message="fetch")
+        assert {ref: other.read(oid) for ref, oid in along.items()} == {r: here.read(o) for r, o in along.items()}
+
+
+@pytest.mark.parametrize("name", ["signatures/{key}/names/other", "signatures/{other}/names/demo", "store/other"])
+def test_no_signature_is_taken_in_under_a_ref_that_it_is_not_about(there: Opened, here: Repository, name: str) -> None:
+    (ref, oid), (_, store) = sorted(signed(here).items())
+    name = name.format(key=ref.split("/")[1], other="0" * 32)
+    with closing(there) as endpoint:
+        endpoint.take(lacking(StoreEndpoint(here), endpoint, [oid, store]), StoreEndpoint(here))
+        with pytest.raises(ThemisError, match="ref"):
+            endpoint.move([RefUpdate(name, store if name.startswith("store/") else oid)], "push")
+        assert endpoint.refs() == {}
+
+
+@pytest.mark.parametrize("name", ["signatures/{key}/names/demo", "store/id"])
+def test_no_other_value_is_taken_in_as_a_signature_or_an_id(there: Opened, here: Repository, name: str) -> None:
+    ref = next(iter(signed(here)))
+    other = here.put(Value("parsed", {"id": bytes(16)}))
+    with closing(there) as endpoint:
+        endpoint.take(lacking(StoreEndpoint(here), endpoint, [other]), StoreEndpoint(here))
+        with pytest.raises(ThemisError, match="ref"):
+            endpoint.move([RefUpdate(name.format(key=ref.split("/")[1]), other)], "push")
+        assert endpoint.refs() == {}
 
 
 def test_what_is_not_there_cannot_be_fetched(there: Opened) -> None:

@@ -37,7 +37,7 @@ def name(path: Path) -> str:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("THEMIS_")}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("THEMIS_", "XDG_", "SSH_"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {**kept, "HOME": str(tmp_path / "home"), "PATH": path, "COLUMNS": "80"}
 

@@ -122,8 +122,20 @@ def call(*arguments: str) -> Outcome:
 
 def environment() -> dict[str, str]:
     """The environment without what would change how the command behaves."""
-    unwanted = {"THEMIS_DIR", "THEMIS_USER", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONDONTWRITEBYTECODE"}
-    return {name: value for name, value in os.environ.items() if name not in unwanted}
+    # Keys and whom to trust are a person's: a test has those that it makes.
+    unwanted = {
+        "SSH_AUTH_SOCK",
+        "THEMIS_KEY",
+        "THEMIS_TRUST",
+        "THEMIS_DIR",
+        "THEMIS_USER",
+        "NO_COLOR",
+        "FORCE_COLOR",
+        "COLUMNS",
+        "PYTHONDONTWRITEBYTECODE",
+    }
+    kept = {name: value for name, value in os.environ.items() if name not in unwanted}
+    return {**kept, "XDG_CONFIG_HOME": "/nonexistent"}
 
 
 def make_project(path: Path, cases: int = 8) -> Project:

@@ -11,6 +11,7 @@ from themis_vcs.analysis.lookup import Located, stages_of
 from themis_vcs.analysis.metrics import MetricMean, metric_means
 from themis_vcs.analysis.moment import moment
 from themis_vcs.analysis.reading import Reader
+from themis_vcs.analysis.signed import SignedBy, signed_by
 from themis_vcs.model.derivation import STAGES
 from themis_vcs.model.objects import Run, Stage
 from themis_vcs.transfer.history import origin_of
@@ -38,7 +39,7 @@ class TrackSummary(msgspec.Struct, frozen=True):
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """A run. `oid` is that of the run object, `run_id` what was asked for; both in hex.
 
-    `origin` is the remote that it came from, None for one made here.
+    `origin` is the remote that it came from, None for one made here; `signatures` are those that count.
     """
 
     oid: str
@@ -58,6 +59,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     configuration: dict[str, Any]
     surroundings: dict[str, Any]
     origin: str | None
+    signatures: list[SignedBy]
 
 
 def summary(reader: Reader, found: Located) -> RunSummary:
@@ -86,6 +88,7 @@ def summary(reader: Reader, found: Located) -> RunSummary:
         configuration=configuration(identity),
         surroundings=surroundings(found.snapshot),
         origin=origin_of(reader.repository, found.oid),
+        signatures=signed_by(reader.repository, found.oid),
     )
 
 

@@ -24,6 +24,7 @@ from themis_vcs.model.oid import Oid
 from themis_vcs.store.layout import sync
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import bundling
+from themis_vcs.transfer.attached import going_along
 from themis_vcs.transfer.endpoint import Transferred
 
 SUFFIX: Final = ".zip"
@@ -115,13 +116,14 @@ class _Writing:
 
     def _bundle(self, refs: Mapping[str, Oid]) -> int:
         objects = 0
+        all_refs = {**refs, **going_along(self._repository, refs)}
 
         def told(written: Transferred) -> None:
             self._progress(f"{BUNDLE}, {written.objects:,} objects")
 
         def write(file: BinaryIO) -> None:
             nonlocal objects
-            objects = bundling.create(self._repository, refs, lambda _: file, progress=told).brought.objects
+            objects = bundling.create(self._repository, all_refs, lambda _: file, progress=told).brought.objects
 
         self._file(BUNDLE, write)
         return objects

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from themis_vcs.model.oid import Oid
     from themis_vcs.store.repository import Repository
     from themis_vcs.transfer.endpoint import Endpoint, Transferred
+    from themis_vcs.transfer.fetching import Required
     from themis_vcs.transfer.remotes import Remote
     from themis_vcs.transfer.sharing import Change, Shared
 
@@ -160,27 +161,34 @@ def pulled(
     meter: Meter,
     names: Sequence[str] = (),
     *,
+    required: Required | None = None,
     force: bool = False,
     allow_forgotten: bool = False,
     dry_run: bool = False,
 ) -> Shared:
     """Fetch, then move the names here."""
-    repository.takes_forgotten = allow_forgotten
-    from themis_vcs.transfer.sharing import FromBoth, Shared, fetch, plan_fetch, plan_pull, pull, select
+    from themis_vcs.transfer.fetching import NOTHING, bring
+    from themis_vcs.transfer.sharing import NAMES, FromBoth, Shared, plan_pull, pull
 
-    changes = plan_fetch(repository, select(endpoint.refs(), names, remote.shown), remote.tracking)
-    fetched = fetch(repository, endpoint, changes, origin=remote.shown, dry_run=dry_run, progress=meter)
+    repository.takes_forgotten = allow_forgotten
+
+    required = required or NOTHING
+    fetched = bring(repository, remote, endpoint, names, required=required, dry_run=dry_run, progress=meter)
     runs = FromBoth(repository, endpoint) if dry_run else repository
-    planned = plan_pull(repository, runs, changes, force=force)
+    planned = plan_pull(repository, runs, fetched.changes, force=force)
     if not dry_run:
         # Nobody asks an address again by the name that its names were kept under meanwhile.
         pull(repository, planned, origin=remote.shown, tracking=remote.tracking, keep=bool(remote.name))
-    return Shared([*planned, *(change for change in changes if change.ref.startswith("tags/"))], fetched.brought)
+    others = (change for change in fetched.changes if not change.source.startswith(NAMES))
+    return Shared([*planned, *others], fetched.brought)
 
 
 def _report(output: Output, remote: Remote, found: Shared, verbs: tuple[str, str, str], *, dry_run: bool) -> None:
     """Print what became of refs, and what was sent."""
-    changes, brought = found
+    from themis_vcs.transfer.endpoint import ATTACHED
+
+    brought = found.brought
+    changes = [change for change in found.changes if not change.ref.startswith(ATTACHED)]
     address = remote.address.text
     output.line(verbs[0], " ", *([bold(remote.name), f" ({address})"] if remote.name else [address]))
     moved = [change for change in changes if change.outcome != "unchanged"]
@@ -192,9 +200,21 @@ def _report(output: Output, remote: Remote, found: Shared, verbs: tuple[str, str
         output.line("  ", dim("everything is up to date" if not moved else f"{count(rest, 'other')} up to date"))
     elif not changes:
         output.line("  ", dim("there is nothing"))
+    _report_signatures(output, found)
     if brought.objects or dry_run:
         verb = f"would have {verbs[2]}" if dry_run else verbs[2]
         output.line(verb, " ", count(brought.objects, "object"), ", ", size(brought.size))
+
+
+def _report_signatures(output: Output, found: Shared) -> None:
+    """Print how many signatures came along, and what is wrong with those that did not."""
+    changes = [change for change in found.changes if change.ref.startswith("signatures/")]
+    moved = sum(change.moves for change in changes)
+    if moved:
+        output.line("  ", dim(f"and {count(moved, 'signature')}"))
+    for change in changes:
+        if change.outcome == "rejected":
+            output.line("  ", colored("a signature was not taken", "yellow"), f": {change.reason}", hang=4)
 
 
 def _document(remote: Remote, found: Shared, *, dry_run: bool) -> dict[str, Any]:
@@ -230,7 +250,7 @@ def refs_meant(session: Session, repository: Repository, revisions: Sequence[str
 
     known = StoreEndpoint(repository).refs()
     if everything:
-        return known
+        return select(known, (), "this store")
     found: dict[str, Oid] = {}
     for revision in revisions or (session.revision(repository, None),):
         try:

@@ -9,6 +9,7 @@ from themis_vcs.model import tree
 from themis_vcs.model.objects import Object, Step, Value, dump, load, references
 from themis_vcs.model.oid import Oid, oid_of
 from themis_vcs.pipeline.recent import Recent
+from themis_vcs.signing.vouching import admit
 from themis_vcs.store.repository import Repository
 
 
@@ -17,6 +18,7 @@ class Workspace(Reader):
 
     def __init__(self, repository: Repository, *, dry: bool = False) -> None:
         super().__init__(repository)
+        admit(repository)
         self.dry = dry
         self._overlay: dict[Oid, bytes] = {}
         self._recent = Recent()

@@ -76,6 +76,7 @@ REMOTE: Final = {
     "endpoint": Setting("the address of the service that has the bucket", _text),
     "region": Setting("the region of the bucket", _text),
     "allow-http": Setting("whether the bucket may be reached without TLS", _flag),
+    "require-signed": Setting("patterns of names and tags that must be signed when they are fetched", _text),
     "single-writer": Setting("whether nobody else writes to the bucket, so that it need not compare", _flag),
 }
 CACHE: Final = {

@@ -24,7 +24,8 @@ _CANDIDATES: Final = 8
 class View:
     """Reads of a store, through what is not written yet.
 
-    `trust` says whose results are reused: "all", or "signed" or "local" for what was computed here.
+    `trust` says whose results are reused: "all"; "local", what was computed here; "signed", also what one of
+    `vouchers` vouches for, which are what follows the derivation keys of such steps. Without any it is as "local".
     """
 
     def __init__(self, backend: Backend, trust: str = "all") -> None:
@@ -32,6 +33,7 @@ class View:
         self.trust = trust
         self.takes_forgotten = False
         """Whether runs that were forgotten may come back."""
+        self.vouchers: tuple[bytes, ...] = ()
 
     def read(self, oid: Oid) -> bytes:
         """Return the payload of an object that something refers to; Corrupt if it is damaged or absent."""
@@ -133,11 +135,14 @@ class View:
     def derivations_for(self, keys: Sequence[bytes]) -> list[Oid | None]:
         """Return the steps recorded for several keys, in order; those from elsewhere only if they are trusted."""
         found = self.backend.derivations_for(keys)
-        if self.trust != "all" or None not in found:
-            return found
-        absent = [key + ARRIVED for key, step in zip(keys, found, strict=True) if step is None]
-        arrived = iter(self.backend.derivations_for(absent))
-        return [next(arrived) if step is None else step for step in found]
+        endings = {"all": (ARRIVED,), "signed": self.vouchers}.get(self.trust, ())
+        for ending in endings:
+            if None not in found:
+                break
+            absent = [key + ending for key, step in zip(keys, found, strict=True) if step is None]
+            arrived = iter(self.backend.derivations_for(absent))
+            found = [next(arrived) if step is None else step for step in found]
+        return found
 
     def track(self, key: bytes) -> bytes | None:
         """Return what was recorded for a track key."""

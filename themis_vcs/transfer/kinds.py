@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from themis_vcs.errors import MissingReference, WrongKind
+from themis_vcs.errors import DamagedSignature, MissingReference, WrongKind
 from themis_vcs.model.kinds import Kind, Subtree, kinds_referred
 from themis_vcs.model.objects import KINDS, Object, Run, Tag, TreeNode, Value, load, references
 from themis_vcs.model.oid import Oid
+from themis_vcs.signing import signature, storeid
+from themis_vcs.signing.statement import SIGNATURES
 from themis_vcs.store.backend import Stored
 from themis_vcs.store.tombstones import TOMBSTONES
 
@@ -43,7 +45,15 @@ def kind_text(kind: Kind) -> str:
 
 
 def check_ref(name: str, oid: Oid, payload: bytes) -> None:
-    """WrongKind if a ref cannot point to an object (WIRE-4)."""
+    """WrongKind, DamagedSignature if a ref cannot point to an object (WIRE-4)."""
+    if name.startswith(SIGNATURES):
+        signature.read(name, oid, payload)
+        return
+    if name.startswith("store/"):
+        if name != storeid.REF:
+            raise DamagedSignature(f"ref {name} cannot be: of a store there is {storeid.REF}", oid=oid, ref=name)
+        storeid.read(oid, payload)
+        return
     wanted: Kind = Tag if name.startswith("tags/") else Value if name.startswith(TOMBSTONES) else Run
     met = kind_met(load(payload))
     if met is not wanted:

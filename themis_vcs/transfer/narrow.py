@@ -18,7 +18,6 @@ from themis_vcs.model.derivation import STAGES
 from themis_vcs.model.objects import Run, Snapshot, Stage, Step, Tag, TreeNode, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.repository import Repository
-from themis_vcs.store.tombstones import TOMBSTONES
 from themis_vcs.transfer.history import runs_behind
 
 _PLACES: Final = ("host", "executable")
@@ -77,8 +76,7 @@ class Narrowing:
         """Return names and tags with the narrowed runs in place of the whole."""
         if self._stages is None and self._observations:
             return refs
-        stones = {ref: oid for ref, oid in refs.items() if ref.startswith(TOMBSTONES)}
-        found = {ref: self._narrowed(oid) for ref, oid in refs.items() if ref not in stones} | stones
+        found = {ref: self._narrowed(oid) for ref, oid in refs.items()}
         self._repository.flush()
         return found
 

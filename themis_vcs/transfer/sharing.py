@@ -11,8 +11,8 @@ from themis_vcs.model.objects import Run, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
-from themis_vcs.store.tombstones import TOMBSTONES, named
-from themis_vcs.transfer.endpoint import Endpoint, Progress, Source, Target, Transferred
+from themis_vcs.store.tombstones import named
+from themis_vcs.transfer.endpoint import NAMED, Endpoint, Progress, Source, Target, Transferred
 from themis_vcs.transfer.history import Distance, Runs, comes_after, distance
 from themis_vcs.transfer.inherited import inherited
 from themis_vcs.transfer.store_endpoint import StoreEndpoint
@@ -64,11 +64,13 @@ class Insistence(NamedTuple):
 
 
 def select(refs: Mapping[str, Oid], wanted: Sequence[str], where: str) -> dict[str, Oid]:
-    """Return those refs that names, tags or patterns mean, without any all of them. NotFound if one means none."""
+    """Return those names and tags that names, tags or patterns mean, without any all of them. NotFound if one means
+    none.
+    """
+    refs = {ref: oid for ref, oid in refs.items() if ref.startswith(NAMED)}
     if not wanted:
-        return dict(refs)
-    # Whoever gets a run must know which of those before it were forgotten.
-    found = {ref: oid for ref, oid in refs.items() if ref.startswith(TOMBSTONES)}
+        return refs
+    found: dict[str, Oid] = {}
     for pattern in wanted:
         meant = {
             ref: oid
@@ -96,7 +98,7 @@ def plan_push(
 def _pushed(
     repository: Repository, ref: str, new: Oid, old: Oid | None, tracking: str, insistence: Insistence
 ) -> Change:
-    if old == new or (old is not None and ref.startswith(TOMBSTONES)):
+    if old == new:
         outcome, reason = "unchanged", ""
     elif insistence.lease is not None and ref.startswith(NAMES):
         seen = insistence.lease.get(ref, repository.ref(tracking + ref.removeprefix(NAMES)))
@@ -169,7 +171,8 @@ def push(
     brought = transfer(source, endpoint, moves, message="push", seen=seen, known=known, progress=progress)
     if tracking:
         there = {change.ref: change.new for change in changes if change.outcome != "rejected"}
-        noted = [RefUpdate(tracking + ref.removeprefix(NAMES), oid) for ref, oid in there.items() if NAMES in ref]
+        names = {ref.removeprefix(NAMES): oid for ref, oid in there.items() if ref.startswith(NAMES)}
+        noted = [RefUpdate(tracking + name, oid) for name, oid in names.items()]
         repository.commit(noted, message=f"push to {endpoint.name}")
     return Shared(list(changes), brought)
 
@@ -194,7 +197,7 @@ def plan_fetch(repository: Repository, found: Mapping[str, Oid], tracking: str) 
 
 
 def _fetched(repository: Repository, source: str, old: Oid | None, new: Oid) -> tuple[str, str]:
-    if old == new or (old is not None and source.startswith(TOMBSTONES)):
+    if old == new:
         return "unchanged", ""
     if old is None:
         return "new", ""
@@ -290,12 +293,12 @@ def _pulled(runs: Runs, old: Oid | None, new: Oid, force: bool) -> tuple[str, st
 
 
 def compared(repository: Repository, there: Mapping[str, Oid]) -> list[dict[str, Any]]:
-    """Return for every ref of a remote where it is there and here, and how far the one here is ahead and behind.
+    """Return for every name and tag of a remote where it is there and here, and how far ours is ahead and behind.
 
     The distance is None where it cannot be told: for a tag, and before the runs there have been fetched.
     """
     rows: list[dict[str, Any]] = []
-    for ref, oid in there.items():
+    for ref, oid in select(there, (), "the remote").items():
         here = repository.ref(ref)
         known = here is not None and ref.startswith(NAMES) and repository.has(oid)
         far = distance(repository, here, oid) if known and here is not None else None

@@ -103,6 +103,7 @@ def create(
     """
     from themis_vcs.store.resolve import resolve_run
     from themis_vcs.transfer import bundling
+    from themis_vcs.transfer.attached import going_along
     from themis_vcs.transfer.narrow import Narrowing
 
     pipe = str(file) == "-"
@@ -114,12 +115,13 @@ def create(
     with session.reading() if whole else session.writing() as repository:
         narrowing = Narrowing(repository, stages.split(",") if stages else None, observations=observations)
         refs = narrowing.refs(refs_meant(session, repository, revisions, everything))
+        along = going_along(repository, refs if whole else {})
         excluded = [resolve_run(repository, each)[0] for each in since]
         meter = Meter(session.output, "writing", forced=progress)
         files = bundling.Files(bundling.names_of(file, split=split is not None), replace=force)
         opened = (lambda _: sys.stdout.buffer) if pipe else files.open
         try:
-            made = bundling.create(repository, refs, opened, since=excluded, split=split, progress=meter)
+            made = bundling.create(repository, {**refs, **along}, opened, since=excluded, split=split, progress=meter)
             written = [] if pipe else files.keep()
         except BrokenPipeError:
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.sharing import Options, carry_out, pulled
+from themis_vcs.cli.signing import required_options
 from themis_vcs.errors import UsageError
 
 
@@ -34,6 +36,7 @@ from themis_vcs.errors import UsageError
     multiple=True,
     help="A setting of the remote, as in token-env=TEAM_TOKEN or endpoint=URL; kept. Repeatable.",
 )
+@required_options
 @click.option("--progress", is_flag=True, help="Show progress although stderr is no terminal.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, themis.transfer/1.")
 @click.pass_obj
@@ -43,6 +46,8 @@ def command(
     directory: Path | None,
     origin: str,
     given: tuple[str, ...],
+    require_signed: tuple[str, ...],
+    trust: Path | None,
     progress: bool,
     as_json: bool,
 ) -> None:
@@ -56,6 +61,7 @@ def command(
     from themis_vcs.store.layout import NAME
     from themis_vcs.store.repository import Repository
     from themis_vcs.store.settings import Settings, check_remote, parsed
+    from themis_vcs.transfer.fetching import Required
     from themis_vcs.transfer.remotes import connect, named
 
     check_remote(origin)
@@ -72,7 +78,8 @@ def command(
         with Repository.init(directory / NAME) as repository:
             add_remote(Settings(directory / NAME), origin, {"url": where.address.text, **settings})
             verbs = ("cloned from", "receiving", "received")
-            carry_out(session.output, repository, where, endpoint, Options(False, progress, as_json), verbs, pulled)
+            body = partial(pulled, required=Required(require_signed, trust))
+            carry_out(session.output, repository, where, endpoint, Options(False, progress, as_json), verbs, body)
     except BaseException:
         if (directory / NAME).exists():
             _keep_or_remove(session, directory, made)

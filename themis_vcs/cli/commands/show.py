@@ -95,6 +95,8 @@ def _print_run(output: Output, run: RunSummary) -> None:
     output.line("made    ", local(run.time), " by ", run.who, dim(f" ({run.reason})"))
     if run.origin:
         output.line("from    ", run.origin)
+    for each in run.signatures:
+        output.line("signed  ", f"{each.ref} by ", bold(each.signer), f"  {local(each.time)}  ", dim(each.key), hang=8)
     if imported := run.surroundings.get("imported"):
         _print_imported(output, imported)
     datasets = ", ".join(f"{name} {amount:,}" for name, amount in run.datasets.items())

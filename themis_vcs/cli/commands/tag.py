@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from themis_vcs.cli.command import Command
@@ -9,8 +11,12 @@ from themis_vcs.cli.failure import OK
 from themis_vcs.cli.isolation import in_child
 from themis_vcs.cli.options import json_option
 from themis_vcs.cli.session import Session
+from themis_vcs.cli.signing import KeyChoice, key_options
 from themis_vcs.cli.wording import local, short
 from themis_vcs.errors import NotFound, UsageError
+
+if TYPE_CHECKING:
+    from themis_vcs.signing.keys import KeySigner
 
 
 @click.command(
@@ -19,6 +25,7 @@ from themis_vcs.errors import NotFound, UsageError
     short_help="Give a run a name for good, or list such names.",
     examples=[
         ("Name the last run of main", "themis tag paper-v1 main -m 'figures of the first draft'"),
+        ("Name it and vouch for it", "themis tag paper-v2 main --sign"),
         ("List the tags", "themis tag"),
         ("Take one away", "themis tag -d paper-v1"),
     ],
@@ -27,24 +34,39 @@ from themis_vcs.errors import NotFound, UsageError
 @click.argument("revision", metavar="[REV]", required=False)
 @click.option("-m", "--message", default="", help="What the tag is for.")
 @click.option("-d", "--delete", is_flag=True, help="Take the tag NAME away. What it named stays in the store.")
+@click.option("--sign", is_flag=True, help="Sign the tag NAME that is given.")
+@key_options
 @json_option("Print the tag given or taken away as one JSON document; with no NAME, JSON Lines, one per tag.")
 @click.pass_obj
-def command(session: Session, name: str | None, revision: str | None, message: str, delete: bool, as_json: bool) -> int:
+def command(
+    session: Session,
+    name: str | None,
+    revision: str | None,
+    message: str,
+    delete: bool,
+    sign: bool,
+    choice: KeyChoice,
+    as_json: bool,
+) -> int:
     """Give the run REV the name NAME, which does not move with later runs; without NAME, list the tags.
 
     REV may be left out where the store has one name only. A tag is given once; to move it, delete it first. It cannot
     have the name of a line of runs.
     """
-    if name is None:
-        if delete or message:
-            raise UsageError("NAME is missing", hint="themis tag NAME [REV]")
+    if choice.made and not sign:
+        raise UsageError("--key and --passphrase-file are for --sign")
+    if name is None or (delete and sign):
+        if delete or message or sign:
+            what = "--delete and --sign exclude each other" if delete and sign else "NAME is missing"
+            raise UsageError(what, hint="themis tag NAME [REV]")
         return (
             in_child(lambda: _list(session, as_json), session.output) if session.isolated else _list(session, as_json)
         )
     if delete:
         _delete(session, name, as_json)
     else:
-        _give(session, name, revision, message, as_json)
+        by = choice.signer() if sign else None
+        _give(session, name, revision, message, by, as_json)
     return OK
 
 
@@ -64,13 +86,14 @@ def _list(session: Session, as_json: bool) -> int:
     return OK
 
 
-def _give(session: Session, name: str, revision: str | None, message: str, as_json: bool) -> None:
+def _give(session: Session, name: str, revision: str | None, message: str, by: KeySigner | None, as_json: bool) -> None:
     import time
 
     from themis_vcs.analysis.listing import ref_row
     from themis_vcs.model.objects import Tag
     from themis_vcs.model.refname import check
     from themis_vcs.pipeline.provenance import who
+    from themis_vcs.signing.sign import sign
     from themis_vcs.store.backend import RefUpdate
     from themis_vcs.store.resolve import resolve
 
@@ -83,16 +106,21 @@ def _give(session: Session, name: str, revision: str | None, message: str, as_js
         target = resolve(repository, session.revision(repository, revision))
         person = who()
         tag = repository.put(Tag(name=name, target=target, message=message, time=time.time_ns(), who=person))
-        repository.commit([RefUpdate(ref, tag, None)], message=f"tag {name}", who=person)
+        if by is None:
+            repository.commit([RefUpdate(ref, tag, None)], message=f"tag {name}", who=person)
+        else:
+            sign(repository, {ref: tag}, by, made=[ref], message=f"tag {name}")
         row = ref_row(repository, ref, tag)
     if as_json:
         session.output.json(row)
     else:
-        session.output.line(f"{name} is now {short(target.hex())}")
+        signed = f", signed by {by.key.fingerprint}" if by is not None else ""
+        session.output.line(f"{name} is now {short(target.hex())}{signed}")
 
 
 def _delete(session: Session, name: str, as_json: bool) -> None:
     from themis_vcs.analysis.listing import ref_row
+    from themis_vcs.signing.asking import signatures_of
     from themis_vcs.store.backend import RefUpdate
 
     with session.writing() as repository:
@@ -101,7 +129,8 @@ def _delete(session: Session, name: str, as_json: bool) -> None:
         if old is None:
             raise NotFound(f"no tag {name}", hint="`themis tag` lists the tags")
         row = ref_row(repository, ref, old)
-        repository.commit([RefUpdate(ref, None, old)], message=f"delete tag {name}")
+        signatures = [RefUpdate(each, None, oid) for each, oid in signatures_of(repository, ref)]
+        repository.commit([RefUpdate(ref, None, old), *signatures], message=f"delete tag {name}")
     if as_json:
         session.output.json(row)
     else:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from themis_vcs.errors import MissingReference, RemoteError
-from themis_vcs.model.objects import Run, Tag, load
+from themis_vcs.model.objects import Run, Tag, Value, load
 from themis_vcs.model.oid import Oid
+from themis_vcs.signing import signature, storeid
 from themis_vcs.store.backend import RefUpdate, Stored
 from themis_vcs.store.refs import moves_of
 from themis_vcs.store.tombstones import named
@@ -22,10 +23,13 @@ from themis_vcs.transfer.bucket.reading import Reader
 from themis_vcs.transfer.bucket.root import PackEntry, Root, RootFile
 from themis_vcs.transfer.bucket.storage import Absent, Bucket
 from themis_vcs.transfer.endpoint import Progress, Source, Transferred, check_shared
+from themis_vcs.transfer.kinds import check_ref
 from themis_vcs.transfer.packfile import PackFile
 from themis_vcs.transfer.send import packs
 
 PACK_BYTES: Final = 64 << 20
+_ATTACHED: Final = frozenset({signature.TYPE, storeid.TYPE})
+"""The types of the values that a ref may point to."""
 
 
 class BucketEndpoint:
@@ -40,7 +44,7 @@ class BucketEndpoint:
         self.root = RootFile(bucket)
         self.indexes = Indexes(bucket, cache)
         self._reader = Reader(bucket, self.indexes)
-        self._heads: dict[Oid, type[Run] | type[Tag]] = {}
+        self._heads: dict[Oid, bytes] = {}
         self._trusted = not bucket.conditional
         self._used = False
 
@@ -91,7 +95,7 @@ class BucketEndpoint:
         for oid in self.missing(list(targets.values())):
             raise MissingReference(oid, None)
         for name, oid in targets.items():
-            self._check_kind(oid, Tag if name.startswith("tags/") else Run)
+            self._check_kind(name, oid)
         self.trust()
         self.root.change(lambda root: root.moved(updates))
 
@@ -152,27 +156,26 @@ class BucketEndpoint:
         self.indexes.add(entry, index)
         return entry
 
-    def _check_kind(self, oid: Oid, kind: type[Run] | type[Tag]) -> None:
+    def _check_kind(self, name: str, oid: Oid) -> None:
         # What was sent a moment ago need not come back to be looked at.
-        if self._heads.get(oid) is not kind:
-            for item in self.objects([oid]):
-                load(item.payload, kind)
+        payload = self._heads.get(oid)
+        check_ref(name, oid, next(self.objects([oid])).payload if payload is None else payload)
 
 
 class _Taken:
-    """Objects on their way, counted, with the kind of those that a ref may point to."""
+    """Objects on their way, counted; those that a ref may point to are kept."""
 
     def __init__(self, items: Iterable[Stored]) -> None:
         self._items = items
         self.count = 0
-        self.heads: dict[Oid, type[Run] | type[Tag]] = {}
+        self.heads: dict[Oid, bytes] = {}
 
     def __iter__(self) -> Iterator[Stored]:
         for item in self._items:
             self.count += 1
             found = load(item.payload) if item.object is None else item.object
-            if isinstance(found, Run | Tag):
-                self.heads[item.frame.oid] = type(found)
+            if isinstance(found, Run | Tag) or (type(found) is Value and found.type in _ATTACHED):
+                self.heads[item.frame.oid] = item.payload
             yield item
 
 

@@ -1,0 +1,1 @@
+"""Attestations of runs: in-toto statements, made from a store and checked against one."""
