@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -123,12 +125,18 @@ def ssh_agent(directory: Path) -> Iterator[str]:
     path = directory / "agent"
     process = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
     try:
-        while not path.exists():
+        while not _listens(path):
             assert process.poll() is None
+            time.sleep(0.01)
         yield str(path)
     finally:
         process.terminate()
         process.wait()
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(path)) == 0
 
 
 def ssh_keygen(path: Path, kind: str = "ed25519", passphrase: str = "") -> Path:

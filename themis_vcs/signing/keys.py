@@ -36,12 +36,12 @@ def signer(given: str | None, passphrase: Passphrase) -> KeySigner:
     if named is not None:
         return keyfiles.load(named.path, passphrase)
     if given.startswith("SHA256:"):
-        return _held(lambda key: key.fingerprint == given, given)
+        return _held(given)
     path = Path(given).expanduser()
     if path.suffix == ".pub":
         key = keyfiles.read_public(path)
         private = path.with_suffix("")
-        return keyfiles.load(private, passphrase) if private.exists() else _held(key.__eq__, key.fingerprint)
+        return keyfiles.load(private, passphrase) if private.exists() else _held(key.fingerprint)
     if "/" in given or path.exists():
         return keyfiles.load(path, passphrase)
     known = ", ".join(each.name for each in own) or "none yet"
@@ -58,7 +58,7 @@ def public(given: str) -> PublicKey:
     if own is not None:
         return own.key
     if given.startswith("SHA256:"):
-        return _held(lambda key: key.fingerprint == given, given).key
+        return _held(given).key
     path = Path(given).expanduser()
     if path.suffix != ".pub" and path.with_name(f"{path.name}.pub").exists():
         path = path.with_name(f"{path.name}.pub")
@@ -80,10 +80,11 @@ def _only(own: list[OwnKey], passphrase: Passphrase) -> KeySigner:
     raise NotFound("there is no key to sign with", hint="`themis key generate NAME` makes one; --key takes a path")
 
 
-def _held(fits: object, shown: str) -> AgentSigner:
+def _held(fingerprint: str) -> AgentSigner:
+    """Return what signs with the key that the ssh-agent holds. NotFound."""
     path = agent.socket_path()
     for each in agent.identities(path) if path is not None else ():
-        if callable(fits) and fits(each.key):
-            return AgentSigner(each.key, path or "")
+        if path is not None and each.key.fingerprint == fingerprint:
+            return AgentSigner(each.key, path)
     where = "no ssh-agent is running" if path is None else "the ssh-agent does not hold it"
-    raise NotFound(f"no private key for {shown}: {where}", hint="`ssh-add` gives a key to the agent")
+    raise NotFound(f"no private key for {fingerprint}: {where}", hint="`ssh-add` gives a key to the agent")
