@@ -86,8 +86,8 @@ def test_a_run_of_a_moment_ago_has_the_surroundings_of_now() -> None:
             {"packages": {"numpy": "1.26", "pandas": "2"}},
             [
                 ("package-differs", "note", "numpy: 1.26 then, 2.0 now"),
-                ("packages-differ", "note", "1 packages only then: pandas"),
-                ("packages-differ", "note", "1 packages only now: scipy"),
+                ("packages-differ", "note", "1 package only then: pandas"),
+                ("packages-differ", "note", "1 package only now: scipy"),
             ],
         ),
         (

@@ -87,7 +87,8 @@ class Environment:
         for names, called in ((gone, self._then.called), (more, self._other.called)):
             if names:
                 listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
-                yield self._finding("packages-differ", f"{len(names):,} packages only {called}: {listed}")
+                packages = f"{len(names):,} package{'' if len(names) == 1 else 's'}"
+                yield self._finding("packages-differ", f"{packages} only {called}: {listed}")
 
     def _code(self) -> Iterator[Finding]:
         """The state of the work tree that the experiment's code lay in."""
@@ -111,7 +112,7 @@ class Environment:
             for recipe in recipes if type(recipes) is list else ():
                 if type(recipe) is not dict or type(recipe.get("id")) is not str:
                     continue
-                found, way = resolver(recipe), [f"stage {stage}", f"component {recipe['id']}"]
+                found, way = resolver(recipe), [f"stage {stage:.80}", f"component {recipe['id']:.200}"]
                 if isinstance(found, str):
                     yield self._finding("component-unresolved", f"cannot tell whether it is the same: {found}", way=way)
                 elif found != recipe.get("fingerprint"):
@@ -128,7 +129,7 @@ class Environment:
     def _models(self) -> Iterator[Finding]:
         """What the provider said that it answered with."""
         for (stage, name), answered in self._then.models.items():
-            way = [f"stage {stage}", f"component {name}"]
+            way = [f"stage {stage:.80}", f"component {name:.200}"]
             if len(answered) > 1:
                 message = f"it was answered by {len(answered)} models or states of them: {_some(answered)}"
                 yield self._finding("models-several", message, "warning", way)

@@ -98,7 +98,7 @@ class Reexecution:
             raise UsageError(f"no component {', '.join(unknown)} in this run", hint=hint)
 
     def _track(self, stage: str, track: dict[str, Any]) -> Iterator[Finding]:
-        way = [f"run {self._oid.hex()[:12]}", f"stage {stage}", f"track {track['id']}"]
+        way = [f"run {self._oid.hex()[:12]}", f"stage {stage}", f"track {track['id']:.200}"]
         ready = self._asked.performer.prepare(stage, track, named=self._asked.names(track))
         if not ready.obstacle and not ready.exact and self._asked.sample is None:
             ready = ready._replace(obstacle="it may answer otherwise each time; --sample N calls it again N times")
