@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -250,6 +251,15 @@ def test_a_forgery_whose_manifests_fit_is_found(change: Change, named: str, said
     rebagged(copy)
     found = damaged(copy)
     assert any(name.endswith(named) and said in problem for name, problem in found.items()), found
+
+
+def test_the_size_that_a_bag_states_is_held_against_what_is_there(copy: Path) -> None:  # ARCHIVE-4
+    info, tags = copy / "bag-info.txt", copy / "tagmanifest-sha512.txt"
+    before = hashlib.sha512(info.read_bytes()).hexdigest()
+    info.write_text(re.sub(r"(Payload-Oxum: \d+)", r"\g<1>0", info.read_text()))
+    tags.write_text(tags.read_text().replace(before, hashlib.sha512(info.read_bytes()).hexdigest()))
+    assert damaged(copy).keys() == {"bag-info.txt"}
+    assert "Payload-Oxum" in damaged(copy)["bag-info.txt"]
 
 
 def test_an_archive_of_another_version_is_not_called_damaged(copy: Path) -> None:  # ARCHIVE-4

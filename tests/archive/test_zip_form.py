@@ -159,6 +159,21 @@ def test_a_file_of_another_size_than_its_header_says_is_damaged(lies: dict[str, 
         file.read(2**20)
 
 
+@pytest.mark.parametrize("name", ["data/README.txt", "data/runs.bundle"])
+def test_a_checksum_that_two_headers_agree_on_must_be_right(name: str, shelved: Shelved, tmp_path: Path) -> None:
+    data = bytearray(shelved.file.read_bytes())
+    with shelved.file.open("rb") as file:
+        entries = zipform.directory(file, "a.zip")
+    entry = next(each for each in entries if each.name.endswith(name))
+    lie = entry._replace(crc=entry.crc ^ 1)
+    for honest, forged in ((entry.local(), lie.local()), (entry.central(), lie.central())):
+        at = data.index(honest)
+        data[at : at + len(honest)] = forged
+    (tmp_path / "a.zip").write_bytes(data)
+    (problem,) = verify(tmp_path / "a.zip").problems
+    assert (problem.file, "CRC-32" in problem.problem) == (name, True)
+
+
 def test_a_bomb_takes_neither_memory_nor_disk(tmp_path: Path) -> None:
     """A megabyte that expands to a gigabyte, as a tag file, as metadata and as lines of a run."""
     bomb, size = _bomb()
