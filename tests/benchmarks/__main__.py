@@ -15,7 +15,19 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from tests.benchmarks import auditing, caching, comparing, full_run, handoff, moving, reporting, rerun, startup, storing
+from tests.benchmarks import (
+    archiving,
+    auditing,
+    caching,
+    comparing,
+    full_run,
+    handoff,
+    moving,
+    reporting,
+    rerun,
+    startup,
+    storing,
+)
 from tests.benchmarks.figure import QUICK, Dose
 
 PARTS = {
@@ -28,6 +40,7 @@ PARTS = {
     "comparing": comparing,
     "reporting": reporting,
     "auditing": auditing,
+    "archiving": archiving,
     "startup": startup,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 from tests.support.components import Answer, Equal
 from tests.support.experiments import dataset, experiment
 from themis_vcs import Case, GenerationResult, InMemoryRunStore, Reporter
+from themis_vcs.analysis.reporting import findings
+from themis_vcs.audit.finding import Finding, Verdict
 
 CHROMIUM = shutil.which("chromium")
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -76,6 +79,14 @@ def browser(document: Path) -> Iterator[Any]:  # the run comes first: it has an 
 
 @pytest.fixture
 def seen(browser: Any, document: Path) -> Iterator[Seen]:
+    with opened(browser, document) as seen:
+        yield seen
+        assert seen.page.title() == "run: report"
+
+
+@contextmanager
+def opened(browser: Any, document: Path) -> Iterator[Seen]:
+    """A page in the browser; nothing is loaded, asked or logged while it is used."""
     page = browser.new_page()
     seen = Seen(page)
     page.on("pageerror", lambda error: seen.problems.append(f"error: {error}"))
@@ -86,7 +97,6 @@ def seen(browser: Any, document: Path) -> Iterator[Seen]:
     seen.problems.remove(f"request: {document.as_uri()}")
     yield seen
     assert seen.problems == []
-    assert page.title() == "run: report"
     page.close()
 
 
@@ -139,3 +149,20 @@ def test_every_control_can_be_reached_and_named_without_a_mouse(seen: Seen) -> N
     seen.page.locator("#cases th button").first.focus()
     seen.page.keyboard.press("Enter")
     assert seen.page.locator("#cases th").first.get_attribute("aria-sort") == "ascending"
+
+
+def test_the_page_of_an_audit_shows_hostile_findings_as_they_are(browser: Any, tmp_path: Path) -> None:
+    found = [
+        Finding(code="value-differs", level="re-execution", severity="error", message=each, way=[each], diff=[each])
+        for each in HOSTILE.values()
+    ]
+    verdict = Verdict(level="integrity", outcome="reproduced", why=HOSTILE["c1"], checked={}, findings={})
+    head = findings.Audited(oid="0" * 64, run_id="1" * 64, name=HOSTILE["c0"], verdicts=[verdict])
+    path = tmp_path / "audit.html"
+    path.write_text("".join(findings.page(head, found, 5)))
+    with opened(browser, path) as seen:
+        shown = seen.page.eval_on_selector_all("tr.error td:nth-child(5)", "all => all.map(each => each.textContent)")
+        spelled = [each.replace("\u2028", "U+2028").replace("\u2029", "U+2029") for each in HOSTILE.values()]
+        assert shown == spelled[:5]
+        assert seen.page.title() == f"{HOSTILE['c0']}: audit"
+        assert "And 1 more" in seen.page.text_content("main")

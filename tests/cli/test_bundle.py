@@ -130,7 +130,7 @@ def test_a_changed_byte_is_found(project: Project, at: int) -> None:
     ("arguments", "status", "said"),
     [
         (("bundle", "create", "x.bundle", "nothing"), 11, "no name, tag, run"),
-        (("bundle", "create", "x.bundle", "main", "main~1"), 2, "make two bundles"),
+        (("bundle", "create", "x.bundle", "main", "main~1"), 2, "put them into two files"),
         (("bundle", "create", "x.bundle", "--split", "many"), 2, "is not a size"),
         (("bundle", "create", "x.bundle", "--split", "10kB"), 2, "a part is at least"),
         (("bundle", "create", "-", "main", "--split", "4GB"), 2, "neither split"),

@@ -67,7 +67,7 @@ class AfterEquals:
     component_id: str = "test/after-equals"
 
     def fingerprint(self) -> str:
-        return f"after-equals:{self.shouted}"
+        return f"after-equals:{tuple(self.shouted)}"
 
     def parse(self, candidate: ReducedCandidate, ctx: Any) -> ParsedOutput:
         calls["parse"] += 1

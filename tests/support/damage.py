@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import faulthandler
+import io
 import os
 import pickle
 import random
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from themis_vcs.cli.app import app
+from themis_vcs.cli.isolation import in_child
+from themis_vcs.cli.output import Output
+from themis_vcs.cli.session import Session
 from themis_vcs.errors import ThemisError
 from themis_vcs.model.oid import Oid
 from themis_vcs.store import segments
@@ -90,6 +96,36 @@ def _answers(path: Path, oids: Iterable[Oid], names: Iterable[str]) -> dict[str,
         except Exception as error:
             answers[question] = f"raised {type(error).__name__}: {error}"
     return answers
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended, and what it said."""
+
+    status: int
+    out: str
+    err: str
+
+
+def commanded(*arguments: str) -> Said:
+    """Run a reading command in a process that may die of damage, as the command line does."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        streams = [io.TextIOWrapper(each, "utf-8", write_through=True) for each in (out, err)]
+        output = Output(stdout=streams[0], stderr=streams[1], environ={})
+
+        def body() -> object:
+            faulthandler.disable()
+            os.dup2(err.fileno(), 2)
+            return app.main(list(arguments), standalone_mode=False, obj=Session(output), prog_name="themis")
+
+        status = in_child(body, output)
+        said = []
+        for each in (out, err):
+            each.seek(0)
+            said.append(each.read().decode())
+        for stream in streams:
+            stream.detach()
+        return Said(status, *said)
 
 
 def damage_frame(repository: Repository, oid: Oid, offset: int = 60) -> None:

@@ -7,7 +7,9 @@ from collections import Counter
 import msgspec
 
 from themis_vcs.model.objects import kind_of
+from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.repository import Repository
+from themis_vcs.store.usage import Usage, usage
 
 
 class KindCount(msgspec.Struct, frozen=True):
@@ -18,7 +20,9 @@ class KindCount(msgspec.Struct, frozen=True):
 
 
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
-    """A store counted. Of `file_bytes` on disk `free_bytes` are unused; `ratio` is used bytes per payload byte."""
+    """A store counted. Of `file_bytes` on disk `free_bytes` are unused; `ratio` is used bytes per payload byte. What
+    takes the space is in `usage`, but for a store in memory.
+    """
 
     kinds: dict[str, KindCount]
     objects: int
@@ -31,6 +35,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     tracks: int
     dictionaries: int
     segments: int
+    usage: Usage | None
 
 
 def inventory(repository: Repository) -> Inventory:
@@ -56,4 +61,5 @@ def inventory(repository: Repository) -> Inventory:
         tracks=found.tracks,
         dictionaries=found.dictionaries,
         segments=found.segments,
+        usage=usage(repository.backend) if isinstance(repository.backend, LmdbBackend) else None,
     )

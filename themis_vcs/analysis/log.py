@@ -19,7 +19,7 @@ from themis_vcs.store.repository import Repository
 
 
 class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A run in a line of runs.
+    """A run in a line of runs. Of its `parents`, those in `forgotten` are gone.
 
     `metrics` is None where the means would take long, as of older runs with many cases. `changes` are against the first
     parent; None for a run without one.
@@ -35,6 +35,7 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     completed_through_stage: str | None
     parents: list[str]
+    forgotten: list[str]
     work: dict[str, Work]
     metrics: dict[str, MetricMean] | None
     changes: RunChanges | None
@@ -45,12 +46,13 @@ def log(reader: Reader, start: Oid) -> Iterator[LogEntry]:
     repository = reader.repository
     refs = refs_by_target(repository)
     notes: dict[str, ScoreNotes] = {}
-    pending, seen = [start], {start}
+    gone = repository.forgotten()
+    pending, seen = [start], {start, *gone}
     while pending:
         oid = pending.pop(0)
         run = repository.load(oid, Run)
         noted = notes.setdefault(run.name, ScoreNotes(reader, run.name))
-        yield _entry(reader, oid, run, refs.get(oid, []), noted)
+        yield _entry(reader, oid, run, refs.get(oid, []), noted, gone)
         fresh = [parent for parent in run.parents if parent not in seen]
         seen.update(fresh)
         pending.extend(fresh)
@@ -74,10 +76,10 @@ def peeled(repository: Repository, oid: Oid) -> Oid:
     return oid
 
 
-def _entry(reader: Reader, oid: Oid, run: Run, refs: list[str], notes: ScoreNotes) -> LogEntry:
+def _entry(reader: Reader, oid: Oid, run: Run, refs: list[str], notes: ScoreNotes, gone: set[Oid]) -> LogEntry:
     repository = reader.repository
     snapshot, found = repository.load(run.snapshot, Snapshot), None
-    if run.parents:
+    if run.parents and run.parents[0] not in gone:
         parent = repository.load(run.parents[0], Run)
         found = changes(reader, repository.load(parent.snapshot, Snapshot), snapshot)
     return LogEntry(
@@ -91,6 +93,7 @@ def _entry(reader: Reader, oid: Oid, run: Run, refs: list[str], notes: ScoreNote
         status=run.status,
         completed_through_stage=run.completed_through,
         parents=[parent.hex() for parent in run.parents],
+        forgotten=[parent.hex() for parent in run.parents if parent in gone],
         work=work_of(run),
         metrics=means_at_hand(reader, run.stages, reader.size(snapshot.identity.cases), notes),
         changes=found,

@@ -74,7 +74,7 @@ def record_of(reader: Reader, run: Run, stage: str, track: str) -> Record:
             options = {recipe["id"]: recipe.get("config", {}) for recipe in recipes}
             known = next((each for each in held.tracks if each.id == track), None)
             return Record(known, snapshot.identity.cases, options)
-        if not run.parents:
+        if not run.parents or repository.missing(run.parents[:1]):
             break
         run = repository.load(run.parents[0], Run)
     return Record(None, snapshot.identity.cases, {}, reached=False)

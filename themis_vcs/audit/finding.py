@@ -6,15 +6,23 @@ from typing import Final, Literal
 
 import msgspec
 
-Level = Literal["integrity", "provenance"]
+Level = Literal["integrity", "provenance", "environment", "re-execution"]
 Severity = Literal["error", "warning", "note"]
 Outcome = Literal["reproduced", "reproduced in part", "not reproduced", "cannot tell"]
 
-LEVELS: Final[tuple[Level, ...]] = ("integrity", "provenance")
+LEVELS: Final[tuple[Level, ...]] = ("integrity", "provenance", "environment", "re-execution")
 
 
 DAMAGE: Final = frozenset(
-    {"object-missing", "object-damaged", "object-malformed", "object-of-another-kind", "tree-malformed", "ref-damaged"}
+    {
+        "index-damaged",
+        "object-damaged",
+        "object-malformed",
+        "object-missing",
+        "object-of-another-kind",
+        "ref-damaged",
+        "tree-malformed",
+    }
 )
 """The codes that say that what was stored is not there, or is not what was stored."""
 
@@ -23,7 +31,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is not as it should be, or that a reader should know.
 
     `way` leads from the run to the place, step by step. `oid` is the object in hex, if it is about one. An error
-    contradicts what the run claims, a warning leaves a claim without proof, a note is neither.
+    contradicts what the run claims, a warning leaves a claim without proof, a note is neither. `diff` has the fields in
+    which two values differ, a line each; `figures` the numbers of a measurement by name.
     """
 
     code: str
@@ -32,6 +41,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     way: list[str] = []
     oid: str | None = None
+    diff: list[str] = []
+    figures: dict[str, float] = {}
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

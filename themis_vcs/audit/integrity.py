@@ -8,23 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 from themis_vcs.audit.evidence import Evidence, Problem
 from themis_vcs.audit.finding import Finding
+from themis_vcs.audit.since import Reached
 from themis_vcs.audit.trees import Node, Stated, children, misplaced, node_of, split
 from themis_vcs.errors import ThemisError
 from themis_vcs.store.view import View
 
 _IDENTITY_FIELDS: Final = frozenset({"cases", "datasets", "revisions", "stages"})
+_SHOWN_CASES: Final = frozenset({"generate", "score", "judge"})
+"""The stages whose components are shown a case, or some fields of it, which are then a value of their own."""
+_CASES: Final = ["snapshot", "cases"]
+_DATASETS: Final = ["snapshot", "datasets"]
 _TRACK_FIELDS: Final = frozenset({"id", "component", "params", "fanout", "inputs", "values", "steps", "failures"})
 
 
 class Integrity:
-    """The walk over the objects of runs. What it has seen once it does not look at again."""
+    """The walk over the objects of runs. What it has seen once, or was `reached` before, it does not look at again."""
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, reached: Reached | None = None) -> None:
         self._evidence = evidence
-        self._seen: set[bytes] = set()
+        self._seen: set[bytes] = set() if reached is None else set(reached.objects)
+        self._audited = frozenset() if reached is None else reached.nodes
+        self._cases: set[bytes] = set()
+        self._forgotten = evidence.view.forgotten()
         self._nodes: dict[str, dict[bytes, Node | None]] = {"value": {}, "step": {}}
 
     def findings(self, oid: bytes) -> Iterator[Finding]:
@@ -36,9 +45,15 @@ class Integrity:
                 continue
             self._seen.add(each)
             way = [f"run {each.hex()[:12]}"]
+            if each in self._forgotten:
+                what = "a run before it was forgotten; what it held is gone"
+                yield Finding(
+                    code="run-forgotten", level="integrity", severity="note", message=what, way=way, oid=each.hex()
+                )
+                continue
             body = self._body(each, "run")
             if isinstance(body, Problem):
-                yield _finding(body, way, each)
+                yield self._absent(body, way, each, is_parent=each != oid)
                 continue
             if not _are_oids(body["stages"]) or not _are_oids(body["parents"]):
                 yield _finding(Problem("object-malformed", "its stages or its parents are no oids"), way, each)
@@ -48,7 +63,13 @@ class Integrity:
                 yield from self._stage(stage, way)
             before.extend(body["parents"])
             if each == oid:
-                yield from _refs(self._evidence.view, body["name"], body["run_id"])
+                stages = dict(self._evidence.bodies(body["stages"], "stage"))
+                named = {at["name"]: stage for stage, at in stages.items() if not isinstance(at, Problem)}
+                yield from _refs(self._evidence.view, each, body, named)
+
+    def _absent(self, problem: Problem, way: list[str], oid: bytes, *, is_parent: bool) -> Finding:
+        """What it means that a run is no evidence: of the one that is audited, or of one before it."""
+        return _finding(problem, [*way, "as a run before it"] if is_parent else way, oid)
 
     def _snapshot(self, oid: bytes, way: list[str]) -> Iterator[Finding]:
         if oid in self._seen:
@@ -94,6 +115,8 @@ class Integrity:
         stack = [(root, Stated())]
         while stack:
             oid, stated = stack.pop()
+            if oid in self._audited:
+                continue
             body: dict[str, Any] | None = None
             if oid not in known:
                 body, known[oid], wrong = self._node(oid)
@@ -120,24 +143,38 @@ class Integrity:
         return body, node, None
 
     def _leaves(self, found: Sequence[tuple[str, bytes]], kind: str, way: list[str]) -> Iterator[Finding]:
+        views: dict[bytes, str] = {}
         for (key, _), (oid, body) in zip(found, self._evidence.bodies((oid for _, oid in found), kind), strict=True):
             if isinstance(body, Problem):
                 yield _finding(body, [*way, key], oid)
             elif kind == "step" and not _is_step(body):
                 yield _finding(Problem("object-malformed", "not a valid step"), [*way, key], oid)
+            elif kind == "step":
+                shown = body["inputs"][0] if body["inputs"] else None
+                if body["stage"] in _SHOWN_CASES and shown is not None and shown not in self._cases:
+                    views.setdefault(shown, key)
+            elif way[-2:] == _CASES:
+                self._cases.add(oid)
+                yield from _misnamed(key, key.partition("/")[2], body, "case", [*way, key], oid)
+            elif way[-2:] == _DATASETS:
+                yield from _misnamed(key, key, body, "dataset", [*way, key], oid)
+        for oid, body in self._evidence.bodies(views, "value"):
+            if isinstance(body, Problem):
+                yield _finding(body, [*way, views[oid], "what was shown of its case"], oid)
 
     def _body(self, oid: bytes, kind: str) -> dict[str, Any] | Problem:
         ((_, found),) = self._evidence.bodies([oid], kind)
         return found
 
 
-def _refs(view: View, name: str, run_id: bytes) -> Iterator[Finding]:
-    """Whether the refs of a run stand where their logs say, by an unbroken line of moves."""
-    for ref in (f"names/{name}", f"runs/{run_id.hex()}/head"):
+def _refs(view: View, oid: bytes, run: dict[str, Any], stages: dict[str, bytes]) -> Iterator[Finding]:
+    """Whether the refs of a run stand where their logs say, by an unbroken line of moves, and those of its stages."""
+    prefix = f"runs/{run['run_id'].hex()}/"
+    for ref in (*_names(view, oid, run["name"]), f"{prefix}head"):
         try:
             at, moves = view.ref(ref), view.reflog(ref)
         except ThemisError as error:
-            yield Finding(code="ref-damaged", level="integrity", severity="error", message=str(error), way=[ref])
+            yield _of_ref("ref-damaged", str(error), ref)
             continue
         if at is None:
             continue
@@ -146,7 +183,38 @@ def _refs(view: View, name: str, run_id: bytes) -> Iterator[Finding]:
             if then != move.new:
                 ended = "nowhere" if move.new is None else move.new.hex()[:12]
                 message = f"{ref}: a move ended at {ended}, and what follows is elsewhere: it was moved by other means"
-                yield Finding(code="ref-moved", level="integrity", severity="error", message=message, way=[ref])
+                yield _of_ref("ref-moved", message, ref)
+    try:
+        there = dict(view.refs(prefix))
+    except ThemisError as error:
+        yield _of_ref("ref-damaged", str(error), prefix)
+        return
+    if there.pop(f"{prefix}head", None) == oid:
+        for name, stage in stages.items():
+            if there.get(f"{prefix}{name}", stage) != stage:
+                message = f"{prefix}{name}: it is not at that stage of the run that its head is at"
+                yield _of_ref("ref-moved", message, f"{prefix}{name}")
+
+
+def _names(view: View, oid: bytes, made_under: str) -> list[str]:
+    """The name that a run was made under, and those that stand at it now."""
+    try:
+        at = [name for name, target in view.refs("names/") if target == oid]
+    except ThemisError:
+        at = []  # the ref that cannot be read is found below, or by an audit of what it is at
+    return list(dict.fromkeys([f"names/{made_under}", *at]))
+
+
+def _of_ref(code: str, message: str, ref: str) -> Finding:
+    return Finding(code=code, level="integrity", severity="error", message=message, way=[ref])
+
+
+def _misnamed(key: str, name: str, body: dict[str, Any], kind: str, way: list[str], oid: bytes) -> Iterator[Finding]:
+    """A case or dataset says itself which it is; whether that is what it stands under (TREE-13)."""
+    said = body["data"].get(f"{kind}_id") if body["type"] == kind and type(body["data"]) is dict else None
+    if said != name and not (type(said) is str and said.encode("utf-8", "replace") == unquote_to_bytes(name)):
+        message = f"it stands under {key!r:.200}, and says that it is {said!r:.200}"
+        yield _finding(Problem(f"{kind}-misnamed", message), way, oid)
 
 
 def _is_step(body: dict[str, Any]) -> bool:

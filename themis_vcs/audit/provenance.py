@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
+from themis_vcs.audit.asked import not_asked_for
 from themis_vcs.audit.bycase import ByCase
-from themis_vcs.audit.evidence import Evidence, hash_of
+from themis_vcs.audit.evidence import Evidence, Problem, hash_of
 from themis_vcs.audit.finding import Finding, Severity
 from themis_vcs.audit.receipts import CaseEntries, Inputs, Receipts
+from themis_vcs.audit.since import Reached
 from themis_vcs.audit.trees import entries
 
 STAGES: Final = ("generate", "reduce", "parse", "score", "judge")
@@ -34,10 +36,10 @@ _MOST_STRANGERS: Final = 10
 class Provenance:
     """The claims of one run."""
 
-    def __init__(self, evidence: Evidence, oid: bytes) -> None:
+    def __init__(self, evidence: Evidence, oid: bytes, reached: Reached | None = None) -> None:
         self.evidence = evidence
         self._run = evidence.body(oid, "run")
-        self.oid = oid
+        self.oid, self._reached = oid, reached
         self._snapshot = evidence.body(self._run["snapshot"], "snapshot")
         self.identity: dict[str, Any] = self._snapshot["identity"]
         self._stages = [evidence.body(stage, "stage") for stage in self._run["stages"]]
@@ -91,14 +93,35 @@ class Provenance:
             yield self._finding("stage-unknown", f"{stage!r:.80} is no stage", way)
             return
         yield from self._track_inputs(stage, track, way)
-        if not _asked_for(self.identity["stages"].get(stage, {}), track["component"]):
-            message = f"the run did not ask for this state of {track['component'].get('id')!r:.80}: it was carried over"
+        asked = self.identity["stages"].get(stage, {})
+        other = not_asked_for(stage, asked, track, self.evidence.body(track["params"], "value")["data"])
+        if other is not None and self._was_before(stage, track):
+            message = f"the run did not ask for {other}: it was carried over from a run before"
             yield self._finding("component-carried", message, way, "note")
+        elif other is not None:
+            message = f"the run did not ask for {other}, and no run before it has that"
+            yield self._finding("component-unasked", message, way, "warning")
+        if self._reached is not None and self._reached.has_track(stage, track, self.identity):
+            return
         receipts = Receipts(self, stage, track, way, complete=stage in self._claimed)
         trees = [ByCase(entries(self.evidence, track[name])) for name in ("values", "steps", "failures")]
         for chunk in self._cases(track, trees):
             yield from receipts.check(chunk)
         yield from receipts.conclude([key for tree in trees for key in islice(tree.rest(), _MOST_STRANGERS)])
+
+    def _was_before(self, stage: str, track: dict[str, Any]) -> bool:
+        """Whether one of the runs before has the very same track in the stage."""
+        before, seen = list(self._run["parents"]), set[bytes]()
+        while before:
+            ((oid, run),) = self.evidence.bodies([before.pop()], "run")
+            if isinstance(run, Problem) or oid in seen:
+                continue
+            seen.add(oid)
+            before.extend(run["parents"])
+            for _, body in self.evidence.bodies(run["stages"], "stage"):
+                if not isinstance(body, Problem) and body["name"] == stage and track in body["tracks"]:
+                    return True
+        return False
 
     def _track_inputs(self, stage: str, track: dict[str, Any], way: list[str]) -> Iterator[Finding]:
         names = [name for name, _ in track["inputs"]]
@@ -163,12 +186,3 @@ def _inputs(found: dict[str, bytes], case: str, name: str, samples: int) -> Inpu
     keys = [f"{case}/{number}" for number in range(len(found))] if name == "generate" else [case]
     oids = [found[key] for key in keys if key in found]
     return Inputs(oids, complete=len(oids) == len(found) == width)
-
-
-def _asked_for(stage: dict[str, Any], component: dict[str, Any]) -> bool:
-    """Whether the identity of the run names the component in this state."""
-    named = [stage.get(name) for name in ("generator", "reducer", "parser")] + list(stage.get("metrics", []))
-    return any(
-        type(each) is dict and (each.get("id"), each.get("fingerprint")) == (component["id"], component["fingerprint"])
-        for each in named
-    )

@@ -15,12 +15,13 @@ from blake3 import blake3
 
 from themis_vcs.audit.evidence import Evidence, Problem, hash_of, packed
 from themis_vcs.audit.finding import Finding, Severity
+from themis_vcs.errors import ThemisError
 
 DERIVATION_CONTEXT: Final = "themis_vcs 2026-11-23 derivation v1"
 SEED_CONTEXT: Final = "themis_vcs 2026-11-23 seed v1"
 COMBINED_CONTEXT: Final = "themis_vcs 2026-11-23 combined fingerprint v1"
 INDEXED: Final = ("generate", "judge")
-_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
+NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 _DERIVATION = blake3(derive_key_context=DERIVATION_CONTEXT)
 
 
@@ -137,7 +138,7 @@ class Receipts:
         if self._stage not in INDEXED:
             return 0 if key == case else None
         number = key[len(case) + 1 :]
-        if not _NUMBER.fullmatch(number) or int(number) >= self._track["fanout"]:
+        if not NUMBER.fullmatch(number) or int(number) >= self._track["fanout"]:
             return None
         return int(number)
 
@@ -188,7 +189,11 @@ class Receipts:
         have several receipts for one computation.
         """
         evidence = self._of.evidence
-        found = evidence.view.derivations_for([derivation for _, _, derivation, _ in keys])
+        try:
+            found = evidence.view.derivations_for([derivation for _, _, derivation, _ in keys])
+        except ThemisError as error:
+            yield self._finding("index-damaged", str(error), None, None)
+            return
         other = [
             (each, there) for each, there in zip(keys, found, strict=True) if there is not None and there != each[1]
         ]

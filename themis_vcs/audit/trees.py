@@ -5,6 +5,7 @@ After docs/reference/format/tree.md (TREE); nothing of `model.tree` is used.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
@@ -18,6 +19,7 @@ MOST_KEYS: Final = 512
 LONGEST: Final = 1024
 _ENDS_BELOW: Final = 2**25
 _HIGHEST: Final = 31
+_KEPT: Final = 64
 _KEY = blake3(derive_key_context=KEY_CONTEXT)
 
 
@@ -31,6 +33,34 @@ def entries(evidence: Evidence, root: bytes) -> Iterator[tuple[str, bytes]]:
             stack.extend(reversed(oids))
         else:
             yield from zip(body["keys"], oids, strict=True)
+
+
+class Finder:
+    """Looks single keys up in a tree that was found whole; the nodes that were read last are kept."""
+
+    def __init__(self, evidence: Evidence, root: bytes) -> None:
+        self._evidence, self._root = evidence, root
+        self._kept: dict[bytes, dict[str, Any]] = {}
+
+    def find(self, key: str) -> bytes | None:
+        """What the tree has under a key."""
+        oid = self._root
+        while True:
+            body = self._node(oid)
+            at = bisect_left(body["keys"], key)
+            if at == len(body["keys"]):
+                return None
+            oid = body["oids"][32 * at : 32 * at + 32]
+            if not body["level"]:
+                return oid if body["keys"][at] == key else None
+
+    def _node(self, oid: bytes) -> dict[str, Any]:
+        found = self._kept.get(oid)
+        if found is None:
+            if len(self._kept) >= _KEPT:
+                del self._kept[next(iter(self._kept))]
+            found = self._kept[oid] = self._evidence.body(oid, "tree")
+        return found
 
 
 def split(oids: bytes) -> list[bytes]:

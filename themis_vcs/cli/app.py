@@ -40,13 +40,16 @@ COMMANDS: Final = {
     "clone": "Make a store with everything that another one has.",
     "ls-remote": "List the names and tags of another store.",
     "bundle": "Put runs into one file, and look at such files.",
+    "archive": "Put runs on the shelf, readable without themis.",
     "export": "Write a run up to a stage into a file.",
     "import": "Bring in stage bundles, and the logs of other tools.",
     "config": "Show or change the settings of the store.",
     "serve": "Let others fetch from a store and push to it, over HTTP or ssh.",
-    "audit": "Prove that a run is intact and that every value of it is explained.",
+    "audit": "Prove that a run is intact, explained, and repeatable here.",
     "fsck": "Check every object, tree and ref of the store.",
-    "stats": "Count what the store holds.",
+    "gc": "Delete what no name, tag or other ref reaches.",
+    "forget": "Take a run away for good, with what only it holds.",
+    "stats": "Say what the store holds, and what takes the space.",
 }
 
 EXAMPLES: Final = [

@@ -29,6 +29,18 @@ def limit_option(default: int, what: str) -> Callable[[F], F]:
     )
 
 
+def wait_option(function: F) -> F:
+    """`--wait SECONDS`: how long to wait for others who write."""
+    return click.option(
+        "--wait",
+        type=click.FloatRange(min=0),
+        default=30.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to wait at most for others who write.",
+    )(function)
+
+
 def settings_option(function: F) -> F:
     """`--set a.b=c`, as the parameter `settings`."""
     return click.option(

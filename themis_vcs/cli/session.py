@@ -84,7 +84,13 @@ class Session:
 
     @contextmanager
     def writing(self) -> Iterator[Repository]:
-        """The store, open for reading and writing."""
+        """The store, open for reading and writing, and nothing deleted in it meanwhile."""
+        with self.serving() as repository, repository.working():
+            yield repository
+
+    @contextmanager
+    def serving(self) -> Iterator[Repository]:
+        """The store, open for reading and writing, for long: others may delete what no ref reaches."""
         from themis_vcs.store.repository import Repository
 
         with Repository.open(self.directory()) as repository:

@@ -13,8 +13,10 @@ import click
 from themis_vcs.cli.output import LiveLine, Output, Part, bold, colored, dim
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.wording import count, short, size
+from themis_vcs.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
+    from themis_vcs.model.oid import Oid
     from themis_vcs.store.repository import Repository
     from themis_vcs.transfer.endpoint import Endpoint, Transferred
     from themis_vcs.transfer.fetching import Required
@@ -59,6 +61,15 @@ def narrowing_options(function: F) -> F:
     return function
 
 
+def forgotten_option(function: F) -> F:
+    """`--allow-forgotten`, as the parameter `allow_forgotten`."""
+    return click.option(
+        "--allow-forgotten",
+        is_flag=True,
+        help="Take in runs again that were forgotten here; their tombstones go.",
+    )(function)
+
+
 class Meter:
     """Shows objects, bytes and their rate while they go over."""
 
@@ -93,6 +104,13 @@ def reached(session: Session, given: str | None) -> Iterator[tuple[Remote, Endpo
         yield remote, endpoint
     finally:
         endpoint.close()
+
+
+@contextmanager
+def spare(session: Session, given: str) -> Iterator[Endpoint]:
+    """What a name or an address means, for objects that are lost here; the store itself is not opened."""
+    with reached(session, given) as (_, endpoint):
+        yield endpoint
 
 
 class Options(NamedTuple):
@@ -145,11 +163,14 @@ def pulled(
     *,
     required: Required | None = None,
     force: bool = False,
+    allow_forgotten: bool = False,
     dry_run: bool = False,
 ) -> Shared:
     """Fetch, then move the names here."""
     from themis_vcs.transfer.fetching import NOTHING, bring
     from themis_vcs.transfer.sharing import NAMES, FromBoth, Shared, plan_pull, pull
+
+    repository.takes_forgotten = allow_forgotten
 
     required = required or NOTHING
     fetched = bring(repository, remote, endpoint, names, required=required, dry_run=dry_run, progress=meter)
@@ -216,6 +237,33 @@ def _document(remote: Remote, found: Shared, *, dry_run: bool) -> dict[str, Any]
         "objects": found.brought.objects,
         "bytes": found.brought.size,
     }
+
+
+def refs_meant(session: Session, repository: Repository, revisions: Sequence[str], everything: bool) -> dict[str, Oid]:
+    """The refs that are put into a file: names, tags and patterns of such; other revisions under the name of their run.
+
+    Without revisions it is the only name of the store, or with `everything` all that travels.
+    """
+    from themis_vcs.store.resolve import resolve_run
+    from themis_vcs.transfer.sharing import select
+    from themis_vcs.transfer.store_endpoint import StoreEndpoint
+
+    known = StoreEndpoint(repository).refs()
+    if everything:
+        return select(known, (), "this store")
+    found: dict[str, Oid] = {}
+    for revision in revisions or (session.revision(repository, None),):
+        try:
+            meant = select(known, [revision], "this store")
+        except NotFound:
+            oid, run = resolve_run(repository, revision)
+            meant = {f"names/{run.name}": oid}
+        for ref, oid in meant.items():
+            if found.setdefault(ref, oid) != oid:
+                raise UsageError(
+                    f"{revision} and another revision are both of {name_of(ref)}", hint="put them into two files"
+                )
+    return found
 
 
 def name_of(ref: str) -> str:

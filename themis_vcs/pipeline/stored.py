@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
-from themis_vcs.catalog import registry
 from themis_vcs.errors import ConfigurationError, ThemisError, UsageError
-from themis_vcs.evaluation.component import component_id, describe
+from themis_vcs.evaluation.component import describe
 from themis_vcs.model.derivation import STAGES
 from themis_vcs.model.objects import Run, Snapshot, Stage, Track
 from themis_vcs.model.oid import Oid
@@ -18,6 +16,7 @@ from themis_vcs.pipeline.cases import StoredCases
 from themis_vcs.pipeline.config import RuntimeConfig
 from themis_vcs.pipeline.events import Observer
 from themis_vcs.pipeline.provenance import capture
+from themis_vcs.pipeline.recipes import remade
 from themis_vcs.pipeline.replay import Retry, Selection, replay_job
 from themis_vcs.pipeline.result import RunResult
 from themis_vcs.pipeline.run import Job, carry_out, check_stage
@@ -113,8 +112,7 @@ def stored_components(
 ) -> Components:
     """The components of a stored run for these stages, made again; with `unchanged` their fingerprints must agree.
 
-    Those that are somebody's own code are made if a person here has named them before, or with `trust_code`. Only for
-    the former is the directory that the run names put on the import path: that of a stranger may be anything.
+    Which of them are trusted, `recipes` says.
     """
     directory = stored.provenance.get("directory")
     problems: list[tuple[str, str]] = []
@@ -124,10 +122,7 @@ def stored_components(
             if recipe["target"].startswith(snapshots.IMPORTED):
                 continue
             try:
-                known = repository.local(snapshots.recipe_name(recipe, directory)) is not None
-                if known and directory and directory not in sys.path:
-                    sys.path.append(directory)
-                component = _make(recipe, trust_code or known)
+                component = remade(repository, recipe, directory, trust_code=trust_code)
             except ThemisError as error:
                 problems.append(
                     (f"{stage}: {recipe['id']}", error.message + (f" ({error.hint})" if error.hint else ""))
@@ -164,27 +159,6 @@ def line_of(repository: Repository, run: Run, revision: str) -> str:
         if repository.load(oid, Run).run_id == run.run_id:
             return name.removeprefix("names/")
     return run.name
-
-
-def _make(recipe: dict[str, Any], trusted: bool) -> Any:
-    target = recipe["target"]
-    if not target:
-        raise UsageError("it was an object of the experiment's own process and cannot be made again from a name")
-    if not trusted and not target.startswith("builtin/"):
-        raise UsageError(
-            f"{target} is somebody's code, and no experiment has named it in this store",
-            hint="read that code, then say --trust-code",
-        )
-    if not trusted and "api_key" in recipe["config"]:
-        raise UsageError(
-            f"{target} would send a secret of yours to {recipe['config'].get('base_url')}, which no experiment in this"
-            " store has named",
-            hint="read its configuration with `themis show`, then say --trust-code",
-        )
-    component = registry.resolve(recipe["role"], target, recipe["config"] or None)
-    if component_id(component) != recipe["id"]:
-        raise UsageError(f"{target} is now called {component_id(component)}")
-    return component
 
 
 def _standing(repository: Repository, run: Run, stored: Snapshot) -> tuple[dict[str, Oid], dict[str, list[Track]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -102,14 +102,18 @@ class LmdbRunStore(RunStore):
 
 @contextmanager
 def opened(store: RunStore | Repository | str | Path | None, storage: StorageConfig) -> Iterator[Repository]:
-    """The repository to work in: the one that is given, or else the one that the configuration names."""
-    if isinstance(store, Repository):
-        yield store
-    elif isinstance(store, RunStore):
-        yield store.repository
-    else:
-        with _configured(store, storage) as made:
-            yield made.repository
+    """The repository to work in: the one that is given, or else the one that the configuration names.
+
+    Nothing is deleted in it meanwhile.
+    """
+    with ExitStack() as stack:
+        if isinstance(store, Repository):
+            repository = store
+        else:
+            made = store if isinstance(store, RunStore) else stack.enter_context(_configured(store, storage))
+            repository = made.repository
+        with repository.working():
+            yield repository
 
 
 @contextmanager

@@ -31,6 +31,7 @@ WRITE_TIMEOUT: Final = 30.0
 _SPARE: Final = 1 << 20
 _READER_WAIT: Final = 5.0
 _PAUSE: Final = 0.01
+_READER_FIELDS: Final = 3
 
 
 @dataclass
@@ -118,6 +119,17 @@ class Environment:
         shared = self._usable()
         info, stat = shared.env.info(), shared.env.stat()
         return {"page_size": stat["psize"], "last_page": info["last_pgno"], "map_size": info["map_size"]}
+
+    def transaction(self) -> int:
+        """Return the number of the last transaction that wrote."""
+        return int(self._usable().env.info()["last_txnid"])
+
+    def oldest_reader(self) -> int | None:
+        """Return the number of the oldest transaction that anybody reads, None if nobody does."""
+        shared = self._usable()
+        shared.env.reader_check()
+        rows = [line.split() for line in shared.env.readers().splitlines()]
+        return min((int(row[2]) for row in rows if len(row) == _READER_FIELDS and row[2].isdigit()), default=None)
 
     def close(self) -> None:
         """Give up this use; the last one closes the environment."""

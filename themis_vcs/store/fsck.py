@@ -7,16 +7,20 @@ that it ended is then a finding, and another process goes on behind the place. N
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
-from themis_vcs.errors import FormatError, NoStore, StorageError
+from themis_vcs.errors import FormatError, NoStore, StorageError, StoreBusy
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.closure import Closure
 from themis_vcs.store.inspection import FRAMES, OPENING, PHASES, ROW_TABLES
+from themis_vcs.store.layout import Layout
+from themis_vcs.store.lease import Lease
 from themis_vcs.store.reading import Reading
 from themis_vcs.store.segments import PREFIX, ROW_BYTES, location_of
+from themis_vcs.store.tombstones import named, ref_of
 
 Place = tuple[str, int, str]
 Severity = Literal["damage", "warning", "note"]
@@ -58,22 +62,62 @@ class Report:
         return any(finding.severity == "damage" for finding in self.findings)
 
 
-def fsck(path: str | Path, progress: Callable[[int], None] | None = None, *, wait: float = 30.0) -> Report:
+class Contents(Protocol):
+    """Takes what is sound in a store, while it is checked; something may come twice."""
+
+    def row(self, table: str, key: bytes, row: bytes) -> None:
+        """Take a row of a table that has seals."""
+
+    def frame(self, packed: bytes, indexed: bool) -> None:
+        """Take a frame, and whether the index leads to it."""
+
+
+def fsck(
+    path: str | Path,
+    progress: Callable[[int], None] | None = None,
+    *,
+    wait: float = 30.0,
+    contents: Contents | None = None,
+) -> Report:
     """Check the store directory `path`. `progress` is told the number of objects checked, now and then.
 
     The pages are checked while nobody writes; after `wait` seconds behind writers that part is left out, with a note.
 
+    With `contents`, which are given what is sound, the caller sees to it that nobody writes, and pages are left out.
+
     NoStore, FormatError or StorageError if there is nothing here that could be checked; damage is never raised.
     """
-    check = _Check(Path(path), progress or (lambda objects: None), wait)
-    check.run()
+    check = _Check(Path(path), progress or (lambda objects: None), wait, contents)
+    with _nothing_deleted(Path(path), wait) if contents is None else nullcontext("") as problem:
+        check.run()
+    if problem:
+        check.report.findings.append(Finding("busy", "note", problem))
     return check.report
+
+
+@contextmanager
+def _nothing_deleted(path: Path, wait: float) -> Iterator[str]:
+    """Keep others from deleting and moving objects meanwhile; yield why that cannot be, "" if it is so."""
+    layout = Layout(path)
+    with ExitStack() as stack:
+        try:
+            if layout.format.exists():
+                stack.enter_context(Lease(layout).shared(wait))
+        except StoreBusy as error:
+            yield f"objects may have been deleted meanwhile: {error.message}"
+        except StorageError:
+            # Nor can others write who see what we see.
+            yield ""
+        else:
+            yield ""
 
 
 class _Check:
     """One check of one store: takes in what the reading process says, and concludes from it."""
 
-    def __init__(self, path: Path, progress: Callable[[int], None], wait: float) -> None:
+    def __init__(
+        self, path: Path, progress: Callable[[int], None], wait: float, contents: Contents | None = None
+    ) -> None:
         self.report = Report(path)
         self._wait = wait
         self._progress = progress
@@ -81,10 +125,11 @@ class _Check:
         self._prefixes: dict[tuple[int, int], bytes] = {}
         self._index_read = True
         self._damaged: dict[Oid, Finding] = {}
-        self._unindexed: dict[Oid, Finding] = {}
+        self._unindexed: dict[Oid, list[Oid]] = {}
         self._nameless: dict[bytes, Finding] = {}
         self._dictionaries: dict[str, list[Oid]] = {}
         self._structure: list[str] = []
+        self._forgotten: set[Oid] = set()
         self._takers: dict[str, Callable[..., None]] = {
             "finding": self._finding,
             "ref": self._ref,
@@ -95,9 +140,12 @@ class _Check:
             "damaged": self._frame,
             "segment": self._segment,
         }
+        self._contents = contents
+        if contents is not None:
+            self._takers |= {"row": contents.row, "frame": contents.frame}
 
     def run(self) -> None:
-        position = (PHASES[0], 0)
+        position = (PHASES[0] if self._contents is None else PHASES[1], 0)
         skip, died_in = 1, ""
         for _ in range(_RESTARTS):
             (phase, number, what), death = self._read(*position)
@@ -117,7 +165,7 @@ class _Check:
     def _read(self, phase: str, start: int) -> tuple[Place, str]:
         """Take in what one process reads from a place on; return where it ended, and how if not at its end."""
         place: Place = (phase, start, OPENING)
-        reading = Reading(self.report.path, phase, start, self._wait)
+        reading = Reading(self.report.path, phase, start, self._wait, contents=self._contents is not None)
         for message in reading:
             name, rest = message[0], message[1:]
             if name == "at":
@@ -148,6 +196,7 @@ class _Check:
     def _ref(self, name: str, oid: Oid) -> None:
         self.report.refs += 1
         self._closure.need(oid, name)
+        self._forgotten |= named([name])
 
     def _index(self, rows: bytes) -> None:
         for at in range(0, len(rows), ROW_BYTES):
@@ -160,8 +209,7 @@ class _Check:
             self._closure.add(oid, references)
             self.report.objects = len(self._closure.sound)
         else:
-            what = f"object {oid.hex()} is sound, but the index does not lead to it"
-            self._unindexed[oid] = Finding("index", "damage", what, oid)
+            self._unindexed[oid] = references
 
     def _replaced(self, number: int, offset: int) -> None:
         self._prefixes.pop((number, offset), None)
@@ -191,7 +239,7 @@ class _Check:
         absent = [oid for oid in self._closure.absent() if oid not in self._damaged]
         found = [
             *self._damaged.values(),
-            *(each for oid, each in self._unindexed.items() if oid not in self._closure.sound),
+            *self._out_of_reach(absent),
             *self._named(absent),
         ]
         for message, oids in self._dictionaries.items():
@@ -202,12 +250,32 @@ class _Check:
         severity: Severity = "damage" if self.report.damaged else "warning"
         self.report.findings += [Finding("structure", severity, problem) for problem in self._structure]
 
+    def _out_of_reach(self, absent: list[Oid]) -> Iterator[Finding]:
+        """Yield the sound objects that the index does not lead to: lost if something needs them, else deleted."""
+        needed = set(absent)
+        stack = list(absent)
+        while stack:
+            fresh = [oid for oid in self._unindexed.get(stack.pop(), ()) if oid not in needed]
+            needed.update(fresh)
+            stack += fresh
+        lost = self._unindexed.keys() - self._closure.sound
+        for oid in (oid for oid in self._unindexed if oid in lost and oid in needed):
+            yield Finding("index", "damage", f"object {oid.hex()} is sound, but the index does not lead to it", oid)
+        deleted = len(lost - needed)
+        if deleted:
+            what = (
+                "1 object that was deleted still takes" if deleted == 1 else f"{deleted:,} deleted objects still take"
+            )
+            yield Finding("leftover", "note", f"{what} space; `themis gc` gives it back when it is most of a segment")
+
     def _named(self, absent: list[Oid]) -> Iterator[Finding]:
         """Yield the objects that are not here, and the frames without a name that are not one of these."""
         lost = {oid[:PREFIX] for oid in absent}
         yield from (finding for prefix, finding in self._nameless.items() if prefix not in lost)
         for oid in absent:
-            if oid not in self._unindexed and not any(oid in oids for oids in self._dictionaries.values()):
+            if oid in self._forgotten:
+                yield Finding("forgotten", "note", f"run {oid.hex()} was forgotten", oid, ref_of(oid))
+            elif oid not in self._unindexed and not any(oid in oids for oids in self._dictionaries.values()):
                 yield Finding("missing", "damage", f"object {oid.hex()} is missing", oid)
 
     def _with_users(self, finding: Finding) -> Finding:

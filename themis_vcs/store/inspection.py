@@ -1,9 +1,10 @@
 """The part of fsck that reads, run as a process of its own: damaged pages may end it by a signal.
 
-    python -m themis_vcs.store.inspection STORE PHASE START WAIT
+    python -m themis_vcs.store.inspection STORE PHASE START WAIT [contents]
 
 goes through the phases from PHASE on, waits up to WAIT seconds for writers to pause, and writes what it sees to
-stdout, message by message: a length of 4 bytes and a MessagePack list. It judges single rows and frames; what they mean
+stdout, message by message: a length of 4 bytes and a MessagePack list; with `contents` also every sound row and frame
+itself, for who makes a new store of them. It judges single rows and frames; what they mean
 together is `fsck`'s part. Before anything that may end the process it says where it is, so that the parent can name the
 place and start another one behind it.
 """
@@ -34,6 +35,8 @@ PHASES: Final = ("structure", "rows", "index", "segments")
 FRAMES: Final = "frames"
 """A phase that takes the place of `segments` where looking objects up ends the process: it only reads frames."""
 LENGTH_BYTES: Final = 4
+CONTENTS: Final = ("row", "frame")
+"""The messages that carry what is stored."""
 OPENING: Final = "the store's first pages"
 _SEALED: Final = (
     compressor.META,
@@ -53,8 +56,10 @@ Send = Callable[[Message], None]
 PlaceOf = Callable[[LmdbBackend, Oid, Location], Location | None]
 
 
-def inspect(path: Path, phase: str, start: int, wait: float, send: Send) -> None:
+def inspect(path: Path, phase: str, start: int, wait: float, send: Send, *, contents: bool = False) -> None:
     """Run the phases from `phase` on, the first of them from its position `start`."""
+    if not contents:
+        send = _without_contents(send)
     phases = (FRAMES,) if phase == FRAMES else PHASES[PHASES.index(phase) :]
     if phase == "structure":
         _structure(Layout(path), wait, send)
@@ -68,6 +73,14 @@ def inspect(path: Path, phase: str, start: int, wait: float, send: Send) -> None
     finally:
         backend.close()
     send(("done",))
+
+
+def _without_contents(send: Send) -> Send:
+    def sent(message: Message) -> None:
+        if message[0] not in CONTENTS:
+            send(message)
+
+    return sent
 
 
 def _structure(layout: Layout, wait: float, send: Send) -> None:
@@ -122,6 +135,7 @@ def _table(backend: LmdbBackend, table: str, send: Send) -> None:
             hint = table == compressor.META and key.startswith(compressor.SAMPLES)
             send(("finding", "hint" if hint else "row", error.message, None, error.ref))
             continue
+        send(("row", table, key, row))
         if table == lmdb.DERIVATIONS:
             send(("needs", value, f"the derivation {key.hex()[:16]}"))
         elif table == compressor.DICTIONARIES:
@@ -224,6 +238,7 @@ def _frame(backend: LmdbBackend, frame: Frame, at: Location, place_of: PlaceOf, 
         return
     place = place_of(backend, frame.oid, at)
     if place is None or place == at:
+        send(("frame", frame.pack(), place is not None))
         send(("object", frame.oid, *at, needed, place is not None))
     else:
         send(("replaced", *at))
@@ -298,8 +313,8 @@ class Outlet:
 def main(arguments: list[str]) -> int:
     outlet = Outlet(sys.stdout.buffer)
     try:
-        path, phase, start, wait = arguments
-        inspect(Path(path), phase, int(start), float(wait), outlet.send)
+        path, phase, start, wait, *contents = arguments
+        inspect(Path(path), phase, int(start), float(wait), outlet.send, contents=bool(contents))
     except ThemisError as error:
         outlet.send(("failed", error.code, error.message, error.hint))
     sys.stdout.buffer.flush()

@@ -44,6 +44,18 @@ class Layout:
         return self.path / "write.lock"
 
     @property
+    def lease(self) -> Path:
+        return self.path / "lease"
+
+    @property
+    def lease_queue(self) -> Path:
+        return self.path / "lease.queue"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.path / "quarantine"
+
+    @property
     def config(self) -> Path:
         return self.path / "config.toml"
 
@@ -86,7 +98,7 @@ class Layout:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.format.exists():
             return
-        with _alone(self.path):
+        with alone(self.path):
             if self.format.exists():
                 return
             if self.database.exists():
@@ -135,11 +147,11 @@ class Layout:
 
 
 @contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Hold a lock on a directory; it ends with the process."""
+def alone(directory: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a lock on a directory; it ends with the process. Without `wait`, BlockingIOError if somebody has it."""
     handle = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
         os.close(handle)

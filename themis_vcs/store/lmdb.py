@@ -5,6 +5,7 @@ The tables are in `docs/reference/format/store.md`, section 3. Reading and prepa
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, takewhile
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from themis_vcs.errors import Corrupt
 from themis_vcs.model.oid import Oid
-from themis_vcs.store import compressor, copying, reflog, segments
+from themis_vcs.store import ages, compressor, copying, reflog, segments
 from themis_vcs.store.backend import Batch, ReflogEntry, Statistics
 from themis_vcs.store.environment import MAP_SIZE, WRITE_TIMEOUT, Environment
 from themis_vcs.store.layout import Layout
@@ -23,7 +24,7 @@ from themis_vcs.store.tables import Reader, Table, Writer
 META: Final = compressor.META
 DERIVATIONS: Final = "derivations"
 TRACKS: Final = "tracks"
-LOCAL: Final = "local"
+LOCAL: Final = ages.LOCAL
 TABLES: Final = (
     Table(META),
     Table(segments.INDEX, duplicates=True),
@@ -98,6 +99,8 @@ class LmdbBackend(LmdbObjects):
             reflog.move(writer, batch)
             numbers = compressor.enter(writer, prepared.trained)
             added = self._append(writer, prepared, numbers)
+            if added:
+                ages.note(writer, time.time_ns())
             for table, key, row in rows:
                 writer.put(table, key, row)
             return added, numbers

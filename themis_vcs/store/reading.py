@@ -23,8 +23,8 @@ _CHUNK: Final = 1 << 16
 class Reading:
     """What a process says that reads a store from a place on. `death` then says how it ended before its end."""
 
-    def __init__(self, path: Path, phase: str, start: int, wait: float) -> None:
-        place = [os.path.abspath(path), phase, str(start), str(wait)]
+    def __init__(self, path: Path, phase: str, start: int, wait: float, *, contents: bool = False) -> None:
+        place = [os.path.abspath(path), phase, str(start), str(wait), *(["contents"] if contents else [])]
         self._command = [sys.executable, "-m", "themis_vcs.store.inspection", *place]
         self.death = ""
 

@@ -17,21 +17,31 @@ from themis_vcs.store.tables import Reader, Writer, fields
 REFS: Final = "refs"
 REFLOG: Final = "reflog"
 _SEQUENCE = struct.Struct(">Q")
+SEQUENCE_BYTES: Final = _SEQUENCE.size
 _HIGHEST: Final = b"\xff" * _SEQUENCE.size
 
 
 def move(writer: Writer, batch: Batch) -> None:
     """Move the refs of a batch and log it, or raise RefConflict."""
-    moves = moves_of(batch.refs, lambda name: _current(writer, name))
+    moves = moves_of(batch.refs, lambda name: current(writer, name))
     for update, old in moves:
-        key = update.name.encode()
         if update.new is None:
-            writer.delete(REFS, key)
+            writer.delete(REFS, update.name.encode())
         else:
-            writer.put(REFS, key, sealed(REFS, key, update.new))
-        record = codec.pack([old, update.new, batch.time, batch.who, batch.message])
-        entry = _entry_key(key, _last_sequence(writer, key) + 1)
-        writer.put(REFLOG, entry, sealed(REFLOG, entry, record))
+            put(writer, update.name, update.new)
+        log(writer, update.name, ReflogEntry(old, update.new, batch.time, batch.who, batch.message))
+
+
+def put(writer: Writer, name: str, oid: Oid) -> None:
+    """Write the row of a ref."""
+    key = name.encode()
+    writer.put(REFS, key, sealed(REFS, key, oid))
+
+
+def log(writer: Writer, name: str, entry: ReflogEntry) -> None:
+    """Write the next entry of the log of a ref."""
+    key = key_of(name, last_sequence(writer, name.encode()) + 1)
+    writer.put(REFLOG, key, sealed(REFLOG, key, codec.pack(list(entry))))
 
 
 def read(reader: Reader, name: str) -> Oid | None:
@@ -83,7 +93,7 @@ def history(reader: Reader, name: str) -> list[ReflogEntry]:
 
 def logged(key: bytes, row: bytes | memoryview) -> tuple[int, ReflogEntry]:
     """Return the sequence number and the entry of a row of `reflog`."""
-    name = key[: -_SEQUENCE.size - 1].decode("utf-8", "backslashreplace")
+    name = name_of(key)
     record = unsealed(REFLOG, key, row)
     try:
         old, new, time, who, message = cast(Sequence[object], codec.unpack(record))
@@ -93,6 +103,16 @@ def logged(key: bytes, row: bytes | memoryview) -> tuple[int, ReflogEntry]:
     return fields(_SEQUENCE, key[-_SEQUENCE.size :])[0], entry
 
 
+def key_of(name: str, sequence: int) -> bytes:
+    """Return the key of an entry."""
+    return name.encode() + b"\0" + _SEQUENCE.pack(sequence)
+
+
+def name_of(key: bytes) -> str:
+    """Return the name of the ref whose move has this key."""
+    return key[: -SEQUENCE_BYTES - 1].decode("utf-8", "backslashreplace")
+
+
 def _target(key: bytes, row: bytes | memoryview) -> Oid:
     oid = unsealed(REFS, key, row)
     if len(oid) != OID_BYTES:
@@ -100,17 +120,14 @@ def _target(key: bytes, row: bytes | memoryview) -> Oid:
     return oid
 
 
-def _current(writer: Writer, name: str) -> Oid | None:
+def current(writer: Writer, name: str) -> Oid | None:
+    """Return where a ref points, None if there is none."""
     key = name.encode()
     row = writer.get(REFS, key)
     return None if row is None else _target(key, row)
 
 
-def _entry_key(name: bytes, sequence: int) -> bytes:
-    return name + b"\0" + _SEQUENCE.pack(sequence)
-
-
-def _last_sequence(writer: Writer, name: bytes) -> int:
+def last_sequence(writer: Writer, name: bytes) -> int:
     """Return the sequence number of the newest entry of a ref, 0 if it has none."""
     cursor = writer.cursor(REFLOG)
     found = cursor.prev() if cursor.set_range(name + b"\0" + _HIGHEST) else cursor.last()

@@ -10,7 +10,7 @@ import os
 import pwd
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
@@ -22,9 +22,10 @@ from themis_vcs.model.oid import Oid, oid_of
 from themis_vcs.store.backend import Backend, Batch, Foreign, RefUpdate, Statistics, Stored
 from themis_vcs.store.environment import WRITE_TIMEOUT
 from themis_vcs.store.group import Group
+from themis_vcs.store.layout import Layout
+from themis_vcs.store.lease import Lease
 from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.memory import MemoryBackend
-from themis_vcs.store.refs import moves_of
 from themis_vcs.store.settings import Settings
 from themis_vcs.store.view import ARRIVED, View
 
@@ -50,6 +51,9 @@ class Repository(View):
         self._leaving: Group | None = None
         self._closed = False
         self._written: set[Oid] = set()
+        self._works = 0
+        self._lease = ExitStack()
+        self._leasing = RLock()
 
     @classmethod
     def open(cls, path: str | Path, readonly: bool = False, *, write_timeout: float = WRITE_TIMEOUT) -> Repository:
@@ -73,6 +77,27 @@ class Repository(View):
         """Make a store in memory."""
         return cls(MemoryBackend())
 
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Hold the store's lease: what is put or found here in the block is not deleted before its end (STORE-25).
+
+        For everything that writes objects some time before a ref reaches them. Nests, and may be held by several
+        threads. StoreBusy behind somebody who deletes and does not finish.
+        """
+        with self._leasing:
+            if not self._works and self.path is not None and not self.readonly:
+                self._lease.enter_context(Lease(Layout(self.path)).shared())
+                # What was known to be here may be gone since the last time.
+                self._written.clear()
+            self._works += 1
+        try:
+            yield
+        finally:
+            with self._leasing:
+                self._works -= 1
+                if not self._works:
+                    self._lease.close()
+
     def put(self, obj: Object) -> Oid:
         """Keep an object and return its oid. EncodingError; MissingReference at the latest when it is written."""
         payload = dump(obj)
@@ -80,7 +105,7 @@ class Repository(View):
         if type(obj) is Value:
             self._add(oid, payload, "value:" + obj.type, _NOTHING)
         else:
-            self._add(oid, payload, _label(obj), tuple(references(obj)))
+            self._add(oid, payload, label_of(obj), tuple(references(obj)))
         return oid
 
     def put_payload(self, oid: Oid, payload: bytes, label: str, references: Sequence[Oid] | None = None) -> None:
@@ -103,12 +128,13 @@ class Repository(View):
         having come from elsewhere; a derivation that is known here stays as it is.
         """
         self._require_writable()
-        self.flush()
-        arrived = [key + ARRIVED for key in derivations]
-        known = self.backend.derivations_for(arrived)
-        found = zip(arrived, derivations.values(), known, strict=True)
-        new = {key: step for key, step, old in found if old is None}
-        added = self.backend.apply(Batch(foreign=foreign, derivations=new))
+        with self.working():
+            self.flush()
+            arrived = [key + ARRIVED for key in derivations]
+            known = self.backend.derivations_for(arrived)
+            found = zip(arrived, derivations.values(), known, strict=True)
+            new = {key: step for key, step, old in found if old is None}
+            added = self.backend.apply(Batch(foreign=foreign, derivations=new))
         self.objects_added += added
         return added
 
@@ -123,10 +149,6 @@ class Repository(View):
     def flush(self) -> None:
         """Write what was put so far; when this returns it is durable. What cannot be written is kept."""
         self._write((), Batch())
-
-    def expect(self, refs: Sequence[RefUpdate]) -> None:
-        """Raise RefConflict if a ref is not where its update expects it."""
-        moves_of(refs, self.ref)
 
     def commit(
         self,
@@ -209,11 +231,12 @@ class Repository(View):
                 group, self._group, self._leaving = self._group, Group(), self._group
             try:
                 if group or batch.refs or batch.tracks or batch.local:
-                    group.check(self._missing, targets)
-                    batch.objects = list(group.entries.values())
-                    batch.derivations = group.derivations
-                    self.objects_added += self.backend.apply(batch)
-                    self._remember(group.entries)
+                    with self.working():
+                        group.check(self._missing, targets)
+                        batch.objects = list(group.entries.values())
+                        batch.derivations = group.derivations
+                        self.objects_added += self.backend.apply(batch)
+                        self._remember(group.entries)
             except BaseException:
                 with self._buffer:
                     group.extend(self._group)
@@ -223,7 +246,8 @@ class Repository(View):
                 self._leaving = None
 
     def _missing(self, oids: Iterable[Oid]) -> list[Oid]:
-        return self.backend.missing([oid for oid in oids if oid not in self._written])
+        absent = self.backend.missing([oid for oid in oids if oid not in self._written])
+        return self.lacking(absent) if absent else absent
 
     def _remember(self, oids: Collection[Oid]) -> None:
         """Spare the look-up of what was written a moment ago, which most new objects refer to."""
@@ -245,7 +269,10 @@ class Repository(View):
             raise StorageError(f"{self.path} is open for reading only", hint="open it without readonly=True")
 
 
-def _label(obj: Object) -> str:
+def label_of(obj: Object) -> str:
+    """Return the class of objects that resemble this one, which share a dictionary."""
+    if isinstance(obj, Value):
+        return f"value:{obj.type}"
     if isinstance(obj, Step):
         return f"step:{obj.stage}"
     return type(obj).__name__.lower()

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from themis_vcs.errors import NotFound, RevisionNotFound, UsageError
+from themis_vcs.errors import NotFound, ObjectNotFound, RevisionNotFound, UsageError
 from themis_vcs.model import tree
-from themis_vcs.model.objects import Object, Run, Stage, Tag, Track, TreeNode
+from themis_vcs.model.objects import Object, Run, Stage, Tag, Track, TreeNode, Value
 from themis_vcs.model.oid import Oid, is_prefix
 from themis_vcs.model.revision import Revision, parse
+from themis_vcs.store.tombstones import ref_of as ref_of_tombstone
+from themis_vcs.store.tombstones import said
 from themis_vcs.store.view import View
 
 NAMES: Final = "names/"
@@ -145,7 +147,7 @@ def _only_so_many(amount: int, noun: str) -> str:
 
 
 def _peeled(view: View, oid: Oid) -> Oid:
-    obj: Object = view.get(oid)
+    obj: Object = _there(view, oid, oid.hex()[:_SHORT])
     while isinstance(obj, Tag):
         oid = obj.target
         obj = view.get(oid)
@@ -153,10 +155,22 @@ def _peeled(view: View, oid: Oid) -> Oid:
 
 
 def _run(view: View, oid: Oid, text: str) -> Run:
-    obj = view.get(oid)
+    obj = _there(view, oid, text)
     if not isinstance(obj, Run):
         raise NotFound(f"{text} is a {type(obj).__name__.lower()}, not a run", hint="`themis show` shows any object")
     return obj
+
+
+def _there(view: View, oid: Oid, text: str) -> Object:
+    """Return an object; RevisionNotFound, with why, if it is a run that was forgotten."""
+    try:
+        return view.get(oid)
+    except ObjectNotFound:
+        stone = view.ref(ref_of_tombstone(oid))
+        if stone is None:
+            raise
+    reason = said(view.load(stone, Value)).get("reason", "")
+    raise RevisionNotFound(f"{text}: run {oid.hex()[:_SHORT]} was forgotten: {reason}")
 
 
 def _held_by(track: Track, key: str, load: tree.Load) -> Iterator[Held]:

@@ -153,24 +153,35 @@ def stored(reader: Reader, start: int, limit: int) -> list[tuple[int, list[Frame
     found = cursor.set_range(_NUMBER.pack(start))
     while found and len(result) < limit:
         number = fields(_NUMBER, cursor.key())[0]
-        result.append((number, _indexed(reader, number, cursor.value())))
+        result.append((number, [frame for _, frame in indexed(reader, number, cursor.value())]))
         found = cursor.next()
     return result
 
 
-def _indexed(reader: Reader, number: int, data: memoryview) -> list[Frame]:
+def indexed(reader: Reader, number: int, data: memoryview) -> list[tuple[int, Frame]]:
+    """Return (offset, frame) of those frames of a segment that the index knows. Corrupt where there is none."""
     cursor = reader.cursor(INDEX)
     result = []
     try:
         for offset, frame in scan(data):
             row = row_of(frame.oid, (number, offset))
             if cursor.set_range_dup(INDEX_KEY, row) and cursor.value() == row:
-                result.append(frame)
+                result.append((offset, frame))
     except Corrupt:
         # A frame that was replaced stays behind, and may be damaged: then the index alone says where frames are.
         offsets = [offset for place, offset in map(location_of, rows(cursor)) if place == number]
-        return [frames.unpack(data, offset) for offset in sorted(offsets)]
+        return [(offset, frames.unpack(data, offset)) for offset in sorted(offsets)]
     return result
+
+
+def key_of(number: int) -> bytes:
+    """Return the key of a segment."""
+    return _NUMBER.pack(number)
+
+
+def number_of(key: bytes | memoryview) -> int:
+    """Return the number of a segment by its key."""
+    return fields(_NUMBER, key)[0]
 
 
 def following(reader: Reader, number: int) -> tuple[int, bytes] | None:

@@ -51,6 +51,12 @@ def _flag(text: str) -> bool:
     return text.lower() == "true"
 
 
+def _days(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII):
+        raise ValueError("it must be a whole number of days")
+    return int(text)
+
+
 def _one_of(*choices: str) -> Callable[[str], str]:
     def chosen(text: str) -> str:
         if text not in choices:
@@ -79,7 +85,11 @@ CACHE: Final = {
 ANALYSIS: Final = {
     "failed": Setting("what cases without a score are in comparisons: exclude or zero", _one_of(*FAILED))
 }
-_SECTIONS: Final = {"analysis": ANALYSIS, "cache": CACHE}
+GC: Final = {
+    "grace": Setting("how many days objects stay that nothing reaches", _days),
+    "reflog": Setting("how many days the moves of refs stay on record, with what they came from", _days),
+}
+_SECTIONS: Final = {"analysis": ANALYSIS, "cache": CACHE, "gc": GC}
 """The settings that are there once, by section; those of remotes are there for each."""
 
 
@@ -113,6 +123,10 @@ class Settings:
     def failed(self) -> Failed:
         """What cases without a score are in comparisons: left out, or zeros."""
         return "zero" if self.data.get("analysis", {}).get("failed") == "zero" else "exclude"
+
+    def days(self, name: str, default: float) -> float:
+        """Return how many days `gc.NAME` says."""
+        return float(self.data.get("gc", {}).get(name, default))
 
     def items(self) -> list[tuple[str, Any]]:
         """Return what is set, as (key, value) by key."""
@@ -148,7 +162,7 @@ class Settings:
 def _problem(known: dict[str, Setting], name: str, value: object) -> str:
     if name not in known:
         return f"not a setting; there are {', '.join(known)}"
-    text = str(value).lower() if isinstance(value, bool) else value
+    text = str(value).lower() if isinstance(value, bool | int) else value
     try:
         found = known[name].value(text) if isinstance(text, str) else None
         return "" if type(found) is type(value) else "not of the right type"

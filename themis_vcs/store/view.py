@@ -11,6 +11,7 @@ from themis_vcs.errors import Corrupt, ObjectNotFound, RevisionNotFound
 from themis_vcs.model.objects import Object, load, references
 from themis_vcs.model.oid import Oid, is_prefix
 from themis_vcs.store.backend import Backend, ReflogEntry
+from themis_vcs.store.tombstones import forgotten
 from themis_vcs.store.walk import Walk
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -30,6 +31,8 @@ class View:
     def __init__(self, backend: Backend, trust: str = "all") -> None:
         self.backend = backend
         self.trust = trust
+        self.takes_forgotten = False
+        """Whether runs that were forgotten may come back."""
         self.vouchers: tuple[bytes, ...] = ()
 
     def read(self, oid: Oid) -> bytes:
@@ -84,6 +87,16 @@ class View:
         """Return those that are not here, in order, each once."""
         return self.backend.missing(oid for oid in oids if self._unwritten(oid) is None)
 
+    def lacking(self, oids: Iterable[Oid]) -> list[Oid]:
+        """Return those that are not here and were not forgotten either, in order, each once."""
+        absent = self.missing(oids)
+        gone = forgotten(self) if absent and not self.takes_forgotten else ()
+        return [oid for oid in absent if oid not in gone] if gone else absent
+
+    def forgotten(self) -> set[Oid]:
+        """Return the runs that were forgotten and are not here."""
+        return set(self.missing(forgotten(self)))
+
     def walk(self, roots: Iterable[Oid], skip: Callable[[Oid], bool] | None = None) -> Iterator[tuple[Oid, Object]]:
         """Yield what the roots reach, each object once and after all that it refers to.
 
@@ -96,7 +109,12 @@ class View:
                 obj = load(payload)
                 yield oid, list(references(obj)), (oid, obj)
 
-        return Walk(fetch, lambda oids: [oid for oid in oids if not (skip and skip(oid))]).reach(roots)
+        gone = self.forgotten()
+
+        def wanted(oids: Sequence[Oid]) -> list[Oid]:
+            return [oid for oid in oids if oid not in gone and not (skip and skip(oid))]
+
+        return Walk(fetch, wanted).reach(roots)
 
     def ref(self, name: str) -> Oid | None:
         """Return where a ref points, None if there is none of that name."""

@@ -14,6 +14,7 @@ from themis_vcs.signing.statement import SIGNATURES, by_ref
 from themis_vcs.signing.trust import Trust
 from themis_vcs.signing.verify import MAX_SIGNATURES, Verified, Verifier
 from themis_vcs.store.repository import Repository
+from themis_vcs.store.tombstones import TOMBSTONES
 from themis_vcs.transfer.endpoint import NAMED, Source
 from themis_vcs.transfer.sharing import Change
 from themis_vcs.transfer.store_endpoint import StoreEndpoint
@@ -49,9 +50,16 @@ def attached(refs: Mapping[str, Oid], about: Collection[str], first: Collection[
         if ref in about:
             ordered = sorted(signatures, key=lambda each: each[0] not in first)
             found.update((f"{SIGNATURES}{key}/{ref}", oid) for key, oid in ordered[:MAX_SIGNATURES])
-    if storeid.REF in refs:
-        found[storeid.REF] = refs[storeid.REF]
+    found.update((ref, oid) for ref, oid in refs.items() if ref == storeid.REF or ref.startswith(TOMBSTONES))
     return found
+
+
+def going_along(repository: Repository, refs: Mapping[str, Oid]) -> dict[str, Oid]:
+    """Return what goes into a file with refs of a store: signatures of those that are where they are there, tombstones,
+    and the id of the store.
+    """
+    known = here(repository).refs
+    return attached(known, {ref for ref, oid in refs.items() if known.get(ref) == oid})
 
 
 def is_crowded(refs: Mapping[str, Oid], about: Collection[str]) -> bool:
@@ -73,10 +81,10 @@ def plan_attached(
     keys `first` go before others, where there are too many.
     """
     wanted = {ref: oid for ref, oid in attached(origin.refs, about, first).items() if target.refs.get(ref) != oid}
-    taken = wanted.pop(storeid.REF, None)
-    changes = []
-    if taken is not None and storeid.REF not in target.refs:
-        changes.append(Change(storeid.REF, storeid.REF, None, taken, "new"))
+    # Whatever is there already of these stays as it is.
+    once = [ref for ref in wanted if not ref.startswith(SIGNATURES)]
+    taken = {ref: wanted.pop(ref) for ref in once}
+    changes = [Change(ref, ref, None, oid, "new") for ref, oid in taken.items() if ref not in target.refs]
     if not wanted:
         return changes
     store = target.store() or origin.store()

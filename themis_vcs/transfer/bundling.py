@@ -15,6 +15,7 @@ from themis_vcs.errors import Corrupt, StorageError, UsageError
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Stored
 from themis_vcs.store.repository import Repository
+from themis_vcs.store.tombstones import named
 from themis_vcs.transfer import bundle
 from themis_vcs.transfer.bundle import LENGTH, MAX_PARTS, PACK, Bundle, Head, Part, part_path
 from themis_vcs.transfer.endpoint import Progress, Transferred
@@ -52,10 +53,17 @@ class Verified(NamedTuple):
 
 
 class _Without:
-    """Whoever has what some runs reach."""
+    """Whoever has what some runs reach, and what went into the bundle: a walk forgets that, and asks again.
+
+    Memory is about 100 bytes per object.
+    """
 
     def __init__(self, repository: Repository, since: Sequence[Oid]) -> None:
         self._there = {oid for oid, _ in repository.walk(since)} if since else set()
+        self._there |= repository.forgotten()
+
+    def add(self, oid: Oid) -> None:
+        self._there.add(oid)
 
     def missing(self, oids: Sequence[Oid]) -> list[Oid]:
         return [oid for oid in dict.fromkeys(oids) if oid not in self._there]
@@ -123,6 +131,7 @@ def create(
             count += 1
             if progress is not None and count % 1_000 == 0:
                 progress(Transferred(count, writing.size))
+            without.add(item.frame.oid)
             yield item
 
     limit = PACK_BYTES if split is None else max(SMALLEST_PART // 2, min(PACK_BYTES, split // 4))
@@ -190,6 +199,7 @@ def verify(opened: Bundle) -> Verified:
     say; so much is not checked.
     """
     objects = 0
+    gone = named(opened.refs())
     earlier: list[PackFile] = []
     for part in opened.parts:
         part.check()
@@ -197,7 +207,7 @@ def verify(opened: Bundle) -> Verified:
             reader = _read(part, place, opened.read)
             objects += reader.objects
             for oid, user in reader.needs.items():
-                if not opened.needs and not any(oid in each for each in earlier):
+                if not opened.needs and oid not in gone and not any(oid in each for each in earlier):
                     what = f"object {user.hex()} refers to object {oid.hex()}, which does not come before it"
                     raise Corrupt(f"{part.source}, pack {place + 1}: {what}", oid=oid)
             earlier.append(opened.packs[len(earlier)])

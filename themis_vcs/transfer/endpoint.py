@@ -10,11 +10,12 @@ from themis_vcs.model import refname
 from themis_vcs.model.objects import references, references_in
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate, Stored
+from themis_vcs.store.tombstones import TOMBSTONES
 
 NAMED: Final = ("names/", "tags/")
 """The refs that people name when they send something."""
-ATTACHED: Final = ("signatures/", "store/")
-"""The refs that say something about others, or about the store, and go along."""
+ATTACHED: Final = ("signatures/", TOMBSTONES, "store/")
+"""The refs that say something about others, about runs that were forgotten, or about the store, and go along."""
 SHARED: Final = (*NAMED, *ATTACHED)
 """The refs that travel. Those of runs are made anew where a run arrives; those of remotes concern nobody else."""
 

@@ -20,6 +20,9 @@ class Runs(Protocol):
     def load(self, oid: Oid, kind: type[Run]) -> Run:
         """Return a run."""
 
+    def forgotten(self) -> set[Oid]:
+        """Return runs that others refer to and that were forgotten."""
+
 
 class Distance(NamedTuple):
     """How many runs a head has that another has not, and the reverse."""
@@ -59,9 +62,9 @@ def _behind(obj: Object) -> list[Oid]:
 
 def runs_behind(runs: Runs, head: Oid, until: Iterable[Oid] = ()) -> Iterator[tuple[Oid, Run]]:
     """Yield the run `head` and those behind it, each once, children before parents, but for `until` and what only
-    those have behind them.
+    those have behind them. Where a run was forgotten, a line ends.
     """
-    seen = {head, *until}
+    seen = {head, *until, *runs.forgotten()}
     wave = [head] if head not in set(until) else []
     while wave:
         oid = wave.pop(0)

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from typing import Final
 
+from themis_vcs.errors import Rejected
 from themis_vcs.model.derivation import key_of
-from themis_vcs.model.objects import Dictionary, Step, is_step, load
+from themis_vcs.model.objects import Dictionary, Step, Value, is_step, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Foreign, Stored
 from themis_vcs.store.group import MAX_BYTES, MAX_OBJECTS
 from themis_vcs.store.repository import Repository
+from themis_vcs.store.tombstones import ref_of, said
 from themis_vcs.transfer.kinds import Kinds
+
+_REASON: Final = 200
+ALLOW: Final = "name what else is wanted, or add --allow-forgotten where it shall come back"
+
+
+def refusal(target: Repository, run: Oid | None) -> str:
+    """Return why a run that was forgotten does not enter a store."""
+    ref = ref_of(run or b"")
+    stone = target.ref(ref)
+    reason = said(target.load(stone, Value)).get("reason") if stone is not None else None
+    return f"it was forgotten here ({ref[:24]}…): {str(reason or 'no reason is given')[:_REASON]}"
 
 
 class Intake:
@@ -26,7 +40,8 @@ class Intake:
         self._group: dict[Oid, Foreign] = {}
         self._keys: dict[Oid, bytes] = {}
         self._bytes = 0
-        self._kinds = Kinds(self._here)
+        self._kinds = Kinds(self._here, complete=True)
+        self._forgotten = set() if target.takes_forgotten else target.forgotten()
         self.new = 0
         """How many objects were not here."""
 
@@ -37,6 +52,9 @@ class Intake:
         """
         frame, name, obj = item.frame, item.dictionary, item.object
         oid = frame.oid
+        if oid in self._forgotten:
+            what = refusal(self._target, oid)
+            raise Rejected("this store", [(f"run {oid.hex()[:12]}", what)], hint=ALLOW)
         if obj is not None:
             self._kinds.add(item)
             if type(obj) is Dictionary:

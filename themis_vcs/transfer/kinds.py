@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from themis_vcs.errors import DamagedSignature, WrongKind
+from themis_vcs.errors import DamagedSignature, MissingReference, WrongKind
 from themis_vcs.model.kinds import Kind, Subtree, kinds_referred
 from themis_vcs.model.objects import KINDS, Object, Run, Tag, TreeNode, Value, load, references
 from themis_vcs.model.oid import Oid
 from themis_vcs.signing import signature, storeid
 from themis_vcs.signing.statement import SIGNATURES
 from themis_vcs.store.backend import Stored
+from themis_vcs.store.tombstones import TOMBSTONES
 
 REMEMBERED: Final = 250_000
 """The kind of an object is remembered until at least so many others have been met; then it is read again."""
@@ -53,7 +54,8 @@ def check_ref(name: str, oid: Oid, payload: bytes) -> None:
             raise DamagedSignature(f"ref {name} cannot be: of a store there is {storeid.REF}", oid=oid, ref=name)
         storeid.read(oid, payload)
         return
-    wanted, met = Tag if name.startswith("tags/") else Run, kind_met(load(payload))
+    wanted: Kind = Tag if name.startswith("tags/") else Value if name.startswith(TOMBSTONES) else Run
+    met = kind_met(load(payload))
     if met is not wanted:
         raise WrongKind(kind_text(wanted), kind_text(met), oid=oid, user=f"ref {name}")
 
@@ -65,12 +67,16 @@ class Kinds:
     between two calls of `settle`.
     """
 
-    def __init__(self, read: Read) -> None:
-        self._read = read
+    def __init__(self, read: Read, *, complete: bool = False) -> None:
+        """With `complete`, an object that is neither here nor arrives can only be a run before others, which somebody
+        may have forgotten; for any other MissingReference is raised.
+        """
+        self._read, self._complete = read, complete
         self._met: dict[Oid, Kind] = {}
         self._met_before: dict[Oid, Kind] = {}
         self._outside: dict[Oid, Kind] = {}
         self._open: dict[tuple[Oid, Kind], Oid] = {}
+        self._lacking: tuple[Oid, Oid] | None = None
 
     def add(self, item: Stored) -> Object:
         """Note an object, and return it decoded. WrongKind."""
@@ -95,8 +101,10 @@ class Kinds:
         return obj
 
     def settle(self) -> None:
-        """Find out what is open. WrongKind."""
+        """Find out what is open. WrongKind; MissingReference as said above."""
         self._look()
+        if self._lacking is not None:
+            raise MissingReference(*self._lacking)
         if len(self._met) >= REMEMBERED:
             self._met_before, self._met = self._met, {}
 
@@ -112,6 +120,8 @@ class Kinds:
             met = self._outside.get(oid)
             if met is not None:
                 _compare(oid, wanted, user, met)
+            elif self._complete and wanted is not Run:
+                self._lacking = self._lacking or (oid, user)
 
 
 def _compare(oid: Oid, wanted: Kind, user: Oid, met: Kind) -> None:

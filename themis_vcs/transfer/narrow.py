@@ -95,7 +95,7 @@ class Narrowing:
         kept = {stage.name: at for at, stage in stages if self._stages is None or stage.name in self._stages}
         if len(kept) < len(stages):
             run = with_stages(run, kept)
-        changes: dict[str, Any] = {"parents": [self._runs[parent] for parent in run.parents]}
+        changes: dict[str, Any] = {"parents": [self._runs.get(parent, parent) for parent in run.parents]}
         if not self._observations:
             changes |= {"stages": [self._stage(stage) for _, stage in stages if stage.name in kept]}
             changes |= {"snapshot": self._snapshot(run.snapshot), "who": run.who.split("@")[0]}

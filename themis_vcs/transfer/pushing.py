@@ -29,11 +29,9 @@ def plan_signed_push(
     Nothing is signed if the push is `atomic` and one of the refs is rejected.
     """
     changes = plan_push(repository, there.refs, wanted, tracking, insistence)
-    if not along:
-        return changes
     going = {change.ref: wanted[change.ref] for change in changes if change.outcome != "rejected"}
     signed = {ref: oid for ref, oid in going.items() if ref.startswith(NAMED)}
     made: list[str] = []
     if by is not None and signed and not (atomic and len(going) < len(changes)):
         made = [each.name for each in sign(repository, signed, by())]
-    return changes + plan_attached(here(repository), there, going, insist=made)
+    return changes + plan_attached(here(repository), there, going if along else (), insist=made)

@@ -35,8 +35,9 @@ def receive(stream: Readable, target: Repository, source: str = "pack", *, alone
         intake.add(item)
     if alone:
         reader.expect_end()
-    missing = target.missing(reader.needs)
-    if missing:
-        raise MissingReference(missing[0], reader.needs[missing[0]])
-    intake.flush()
+    with target.working():
+        missing = target.lacking(reader.needs)
+        if missing:
+            raise MissingReference(missing[0], reader.needs[missing[0]])
+        intake.flush()
     return Arrival(reader.objects - reader.carried, intake.new, reader.offset, reader.hash)

@@ -11,6 +11,7 @@ from themis_vcs.model.objects import Run, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
+from themis_vcs.store.tombstones import named
 from themis_vcs.transfer.endpoint import NAMED, Endpoint, Progress, Source, Target, Transferred
 from themis_vcs.transfer.history import Distance, Runs, comes_after, distance
 from themis_vcs.transfer.inherited import inherited
@@ -227,9 +228,9 @@ def fetch(
     if dry_run:
         return Shared(list(changes), _would_bring(source, target, moves, progress))
     seen = {change.ref: change.old for change in changes if change.old is not None}
-    return Shared(
-        list(changes), transfer(source, target, moves, message=f"fetch from {origin}", seen=seen, progress=progress)
-    )
+    with repository.working():
+        brought = transfer(source, target, moves, message=f"fetch from {origin}", seen=seen, progress=progress)
+    return Shared(list(changes), brought)
 
 
 class FromBoth:
@@ -244,6 +245,10 @@ class FromBoth:
             return self._repository.load(oid, kind)
         (item,) = self._source.objects([oid])
         return load(item.payload, kind)
+
+    def forgotten(self) -> set[Oid]:
+        """Return the runs that were forgotten in either."""
+        return self._repository.forgotten() | named(self._source.refs())
 
 
 def plan_pull(repository: Repository, runs: Runs, fetched: Iterable[Change], *, force: bool = False) -> list[Change]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from themis_vcs.errors import Corrupt, MissingReference, ObjectNotFound, UsageError
+from themis_vcs.errors import Corrupt, MissingReference, ObjectNotFound, Rejected, UsageError
 from themis_vcs.model import refname
 from themis_vcs.model.objects import Run, Snapshot, Stage, TreeNode
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import ANY, RefUpdate, Stored
 from themis_vcs.store.repository import Repository
+from themis_vcs.store.tombstones import ref_of
 from themis_vcs.transfer.endpoint import SHARED, Progress, Source, Transferred, check_shared
 from themis_vcs.transfer.history import FROM, runs_behind
-from themis_vcs.transfer.intake import Intake
+from themis_vcs.transfer.intake import ALLOW, Intake, refusal
 from themis_vcs.transfer.kinds import check_ref
 
 _TOLD: Final = 1_000
@@ -33,7 +34,7 @@ class StoreEndpoint:
         return {name: oid for prefix in SHARED for name, oid in self.repository.refs(prefix)}
 
     def missing(self, oids: Sequence[Oid]) -> list[Oid]:
-        return self.repository.missing(oids)
+        return self.repository.lacking(oids)
 
     def objects(self, oids: Sequence[Oid]) -> Iterator[Stored]:
         try:
@@ -47,20 +48,22 @@ class StoreEndpoint:
     def take(self, items: Iterable[Stored], source: Source, progress: Progress | None = None) -> Transferred:
         intake = Intake(self.repository, source.dictionary)
         count = size = 0
-        try:
-            for count, item in enumerate(items, start=1):
-                intake.add(item)
-                size += item.frame.size
-                if progress is not None and count % _TOLD == 0:
-                    progress(Transferred(count, size))
-        finally:
-            # What came so far is whole in itself, and need not come again.
-            intake.flush()
+        with self.repository.working():
+            try:
+                for count, item in enumerate(items, start=1):
+                    intake.add(item)
+                    size += item.frame.size
+                    if progress is not None and count % _TOLD == 0:
+                        progress(Transferred(count, size))
+            finally:
+                # What came so far is whole in itself, and need not come again.
+                intake.flush()
         return Transferred(count, size)
 
     def move(self, updates: Sequence[RefUpdate], message: str) -> None:
         check_shared(updates, (*SHARED, "remotes/") if self._origin else SHARED)
         absent = self.repository.missing([update.new for update in updates if update.new is not None])
+        self._refuse_forgotten(updates, absent)
         if absent:
             raise MissingReference(absent[0], None)
         for update in updates:
@@ -70,10 +73,18 @@ class StoreEndpoint:
         local = {}
         if self._origin:
             local = {FROM + oid.hex(): self._origin.encode() for oid, run in runs if self._is_unknown(oid, run)}
-        self.repository.commit([*updates, *self._run_refs(runs)], message=message, local=local)
+        back = [RefUpdate(ref_of(oid), None, ANY) for oid, _ in runs if self.repository.ref(ref_of(oid)) is not None]
+        self.repository.commit([*updates, *self._run_refs(runs), *back], message=message, local=local)
 
     def close(self) -> None:
         self.repository.close()
+
+    def _refuse_forgotten(self, updates: Sequence[RefUpdate], absent: Sequence[Oid]) -> None:
+        """Rejected if a ref is to move to a run that was forgotten here."""
+        gone = self.repository.forgotten().intersection(absent) if absent else ()
+        refused = [(update.name, refusal(self.repository, update.new)) for update in updates if update.new in gone]
+        if refused:
+            raise Rejected(self.name, refused, hint=ALLOW)
 
     def _is_unknown(self, oid: Oid, run: Run) -> bool:
         """Say whether neither a ref nor a note says that this run was here."""

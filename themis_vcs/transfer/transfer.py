@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
+from themis_vcs.errors import MissingReference
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate, Stored
 from themis_vcs.store.refs import moves_of
+from themis_vcs.store.tombstones import TOMBSTONES
 from themis_vcs.store.walk import Walk
 from themis_vcs.transfer.endpoint import Holder, Progress, Source, Target, Transferred, with_references
 from themis_vcs.transfer.history import lacking_runs
@@ -36,12 +38,37 @@ def transfer(
     sent, if a ref is not where its update expects it. What arrived before a failure stays, so that a repeat does not
     send it again.
     """
-    moves = moves_of(updates, (target.refs() if seen is None else seen).get)
-    if not moves:
-        return Transferred()
-    roots = [update.new for update, _ in moves if update.new is not None]
-    brought = target.take(lacking(source, target, roots, known), source, progress) if roots else Transferred()
-    target.move([update for update, _ in moves], message)
+    moves = [update for update, _ in moves_of(updates, (target.refs() if seen is None else seen).get)]
+    brought = Transferred()
+    # Runs may refer to forgotten ones, so the target must know which those are before they come.
+    stones = [update for update in moves if update.name.startswith(TOMBSTONES)]
+    for some in (stones, [update for update in moves if update not in stones]):
+        if some:
+            brought += _brought(source, target, some, message, known, progress)
+    return brought
+
+
+def _brought(
+    source: Source,
+    target: Target,
+    moves: Sequence[RefUpdate],
+    message: str,
+    known: Iterable[Oid],
+    progress: Progress | None,
+) -> Transferred:
+    roots = [update.new for update in moves if update.new is not None]
+    brought = Transferred()
+    for last in (False, True):
+        try:
+            if roots:
+                brought += target.take(lacking(source, target, roots, () if last else known), source, progress)
+            target.move(moves, message)
+        except MissingReference:
+            # What the target had a moment ago, somebody has deleted there meanwhile.
+            if last:
+                raise
+        else:
+            break
     return brought
 
 

@@ -6,6 +6,7 @@ Memory is bounded by the largest object and by the oids of a pack. Not responsib
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import filterfalse
 from typing import Final
 
 import zstandard
@@ -132,11 +133,12 @@ class PackReader:
 
     def _admit(self, oid: Oid, found: Object, payload: bytes, start: int) -> None:
         needs, places = self.needs, self._places
-        for reference in () if type(found) is Value else references(found):  # Most objects are values.
-            if reference not in places and reference not in needs:
-                needs[reference] = oid
-                if len(needs) > pack.MAX_NEEDS:
-                    raise self._malformed(start, f"more than {pack.MAX_NEEDS:,} objects are needed from elsewhere", oid)
+        if type(found) is not Value:  # Most objects are values, and refer to nothing.
+            elsewhere = filterfalse(needs.__contains__, filterfalse(places.__contains__, references(found)))
+            new = dict.fromkeys(elsewhere, oid)
+            if len(needs) + len(new) > pack.MAX_NEEDS:
+                raise self._malformed(start, f"more than {pack.MAX_NEEDS:,} objects are needed from elsewhere", oid)
+            needs.update(new)
         if oid in needs:
             raise self._malformed(start, f"object {oid.hex()} comes after object {needs[oid].hex()}, which needs it")
         places[oid] = start

@@ -31,15 +31,16 @@ def markdown(head: Report, selection: Selection, rows: Iterable[Row]) -> Iterato
     yield f"# Report of {escaped(head.name)}\n\n"
     for label, said in facts(head):
         yield f"- {label}: {escaped(said)}\n"
-    yield from _table("Means", FIGURES, map(figure_cells, (*head.metrics, *head.slices)))
+    yield from table("Means", FIGURES, map(figure_cells, (*head.metrics, *head.slices)))
     if head.errors:
-        yield from _table("Errors", ERRORS, error_cells(head))
+        yield from table("Errors", ERRORS, error_cells(head))
     if head.costs:
-        yield from _table("Cost", COSTS, map(cost_cells, head.costs))
-    yield from _table("Cases", selection.columns, (list(map(clipped, selection.cells(row))) for row in rows))
+        yield from table("Cost", COSTS, map(cost_cells, head.costs))
+    yield from table("Cases", selection.columns, (list(map(clipped, selection.cells(row))) for row in rows))
 
 
-def _table(heading: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def table(heading: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """A heading, and below it a table of text."""
     yield f"\n## {heading}\n\n"
     yield _row(columns)
     yield "|" + " --- |" * len(columns) + "\n"

@@ -6,10 +6,7 @@ content security policy names the hashes of that script and of the style sheet, 
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from html import escape
+from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from itertools import islice
 from typing import Final
@@ -18,6 +15,7 @@ import msgspec
 
 from themis_vcs.analysis.outcomes import CORRECT, ERROR, INCORRECT, NOT_REACHED, SCORED, Row
 from themis_vcs.analysis.report import Report
+from themis_vcs.analysis.reporting.markup import definitions, digest, table, text
 from themis_vcs.analysis.reporting.plot import means_plot
 from themis_vcs.analysis.reporting.wording import (
     COSTS,
@@ -42,33 +40,33 @@ _OUTCOMES = (CORRECT, INCORRECT, SCORED, ERROR, NOT_REACHED)
 def page(head: Report, selection: Selection, rows: Iterable[Row]) -> Iterator[str]:
     """Write the page."""
     style, script = (files(__package__).joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
-    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}"
+    policy = f"default-src 'none'; style-src {digest(style)}; script-src {digest(script)}"
     policy += "; base-uri 'none'; form-action 'none'"
     yield (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_text(head.name)}: report</title>\n<style>{style}</style>\n</head>\n<body>\n<main>\n"
-        f"<h1>Report of {_text(head.name)}</h1>\n"
+        f"<title>{text(head.name)}: report</title>\n<style>{style}</style>\n</head>\n<body>\n<main>\n"
+        f"<h1>Report of {text(head.name)}</h1>\n"
     )
     if head.incomplete:
-        yield f'<p class="incomplete" role="note">This run is not complete: {_text("; ".join(head.incomplete))}</p>\n'
-    yield _definitions(facts(head))
+        yield f'<p class="incomplete" role="note">This run is not complete: {text("; ".join(head.incomplete))}</p>\n'
+    yield definitions(facts(head))
     yield "<h2>Means</h2>\n"
     yield means_plot([*head.metrics, *head.slices])
-    yield _table(FIGURES, map(figure_cells, (*head.metrics, *head.slices)))
+    yield table(FIGURES, map(figure_cells, (*head.metrics, *head.slices)))
     if head.errors:
-        yield "<h2>Errors</h2>\n" + _table(ERRORS, error_cells(head))
+        yield "<h2>Errors</h2>\n" + table(ERRORS, error_cells(head))
     if head.costs:
-        yield "<h2>Cost</h2>\n" + _table(COSTS, map(cost_cells, head.costs))
+        yield "<h2>Cost</h2>\n" + table(COSTS, map(cost_cells, head.costs))
     yield from _cases(selection, rows)
-    yield f"<h2>Provenance</h2>\n<details><summary>What it was made of</summary>{_definitions(provenance(head))}"
+    yield f"<h2>Provenance</h2>\n<details><summary>What it was made of</summary>{definitions(provenance(head))}"
     yield f"</details>\n</main>\n<script>{script}</script>\n</body>\n</html>\n"
 
 
 def _cases(selection: Selection, rows: Iterable[Row]) -> Iterator[str]:
     headings = "".join(
-        f'<th scope="col"><button type="button">{_text(name)}</button></th>' for name in selection.columns
+        f'<th scope="col"><button type="button">{text(name)}</button></th>' for name in selection.columns
     )
     kinds = "".join(f"<option>{each}</option>" for each in _OUTCOMES)
     choice = f'<label>outcome<select id="outcome"><option value="">all</option>{kinds}</select></label>'
@@ -91,24 +89,5 @@ def _cases(selection: Selection, rows: Iterable[Row]) -> Iterator[str]:
         yield f'<p role="note">These are the first {MOST_ROWS:,} rows; --limit N makes a page with more.</p>\n'
 
 
-def _definitions(pairs: Iterable[tuple[str, str]]) -> str:
-    return "<dl>" + "".join(f"<dt>{_text(name)}</dt><dd>{_text(said)}</dd>" for name, said in pairs) + "</dl>\n"
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    heading = "".join(f'<th scope="col">{_text(name)}</th>' for name in columns)
-    body = "".join("<tr>" + "".join(f"<td>{_text(each)}</td>" for each in row) + "</tr>\n" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{heading}</tr></thead>\n<tbody>{body}</tbody></table></div>\n'
-
-
-def _text(said: str) -> str:
-    """Text for HTML; what is unprintable, bidirectional controls too, becomes U+XXXX."""
-    return escape("".join(each if each.isprintable() or each in "\n\t" else f"U+{ord(each):04X}" for each in said))
-
-
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode().translate(_JSON)
-
-
-def _hash(source: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"

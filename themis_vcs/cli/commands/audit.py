@@ -1,4 +1,4 @@
-"""`themis audit`: whether a stored run is intact and explained."""
+"""`themis audit`: whether a stored run is intact, explained, and repeatable here."""
 
 from __future__ import annotations
 
@@ -8,103 +8,102 @@ import click
 
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.failure import FINDINGS, OK
-from themis_vcs.cli.options import json_option, limit_option
-from themis_vcs.cli.output import Output, bold, colored, dim
+from themis_vcs.cli.options import STAGES, json_option
 from themis_vcs.cli.session import Session
-from themis_vcs.cli.wording import count, short
-from themis_vcs.errors import Corrupt
+from themis_vcs.errors import Corrupt, UsageError
 
 if TYPE_CHECKING:
-    from themis_vcs.audit.finding import Finding, Level, Verdict
+    from themis_vcs.audit.finding import Verdict
 
-_COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
-_OUTCOMES = {"reproduced": "green", "reproduced in part": "yellow", "not reproduced": "red", "cannot tell": "yellow"}
+
+def _stages(ctx: click.Context, parameter: click.Parameter, value: str | None) -> list[str]:
+    names = [] if value is None else value.split(",")
+    for name in (name for name in names if name not in STAGES):
+        raise UsageError(f"unknown stage {name!r:.80}", hint=f"the stages are {', '.join(STAGES)}")
+    return names
 
 
 @click.command(
     "audit",
     cls=Command,
     reads=True,
-    short_help="Prove that a run is intact and that every value of it is explained.",
+    short_help="Prove that a run is intact, explained, and repeatable here.",
     examples=[
         ("Is what the paper says still what the store has?", "themis audit paper"),
-        ("Only whether all of it is there and unharmed", "themis audit paper --level integrity"),
+        ("Do its parser and its metrics still give the same?", "themis audit paper --reexecute --stages parse,score"),
+        ("Ask the model again for 50 answers", "themis audit paper --reexecute --component openai_chat --sample 50"),
+        ("How do its surroundings differ from those of another run?", "themis audit paper --against main"),
+        ("Only what came since the last audit", "themis audit main --since main@{1}"),
+        ("One page to send to somebody", "themis audit paper --format html > audit.html"),
         ("The codes of what was found", "themis audit paper --json | jq -r '.findings[].code' | sort | uniq -c"),
     ],
 )
 @click.argument("revision", metavar="[REV]", required=False)
 @click.option(
     "--level",
-    type=click.Choice(["integrity", "provenance"]),
-    default="provenance",
-    show_default=True,
-    help="How far to go; each level includes those before it.",
+    type=click.Choice(["integrity", "provenance", "environment"]),
+    help="How far to go; each level includes those before it. Default: environment.",
 )
-@limit_option(20, "Findings to print; 0 for all. --json has all.")
-@json_option("Print one JSON document, themis.audit/1.")
+@click.option("--against", metavar="REV2", help="Compare the surroundings with those of another run instead of now.")
+@click.option("--since", metavar="REV1", help="Take what REV1 reaches as audited, and look at what is new only.")
+@click.option("--reexecute", is_flag=True, help="Execute components again on the stored inputs, and compare.")
+@click.option("--stages", callback=_stages, metavar="A,B,…", help="With --reexecute: those of these stages only.")
+@click.option(
+    "--component",
+    "components",
+    multiple=True,
+    metavar="ID",
+    help="With --reexecute: this one only, even if it may answer otherwise each time. Repeatable.",
+)
+@click.option(
+    "--sample", type=click.IntRange(min=1), metavar="N", help="With --reexecute: at most N steps of each component."
+)
+@click.option("--seed", type=int, default=0, show_default=True, metavar="S", help="Which steps --sample draws.")
+@click.option("--trust-code", is_flag=True, help="Import components that no experiment of this store has named.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a step that is executed again may take.",
+)
+@click.option("--format", "form", type=click.Choice(["text", "json", "markdown", "html"]), help="Default: text.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Findings to print, 0 for all. Default: 20 of text, 10,000 of a page; JSON has all.",
+)
+@json_option("The same as --format json, the document themis.audit/1.")
 @click.pass_obj
-def command(session: Session, revision: str | None, level: Level, limit: int, as_json: bool) -> int:
+def command(session: Session, /, revision: str | None, form: str | None, as_json: bool, **options: Any) -> int:
     """Audit the run REV by code that the pipeline does not use.
 
     Integrity: every object of the run, and of the runs before it, is there, canonical and of the right kind, and its
     refs stand where their logs say. Provenance: the run id is the hash of what was asked for, every case has a result
-    or a failure in every stage, and every result a receipt of that case, component, inputs and seed.
+    or a failure in every stage, and every result a receipt of that case, component, inputs and seed. Environment: what
+    differs between then and now. Re-execution, with --reexecute: components give again what is stored, bit for bit;
+    those that may answer otherwise each time are called only if --component names them and --sample says how often, and
+    then it is measured how far they agree.
 
-    Exit status 14 if objects are damaged or missing, 3 for other findings, 0 if there are none but notes.
+    Nothing is written. Without --reexecute nobody's code is executed.
+
+    Exit status 14 if objects are damaged or missing, 3 for other errors and warnings, 0 if there are none but notes.
     """
-    from themis_vcs.analysis.lookup import locate
-    from themis_vcs.audit.audit import Audit
+    from themis_vcs.cli.auditing import carried_out, check
 
-    output = session.output
-    live = output.live()
-    found: list[Finding] = []
-    with session.reading() as repository:
-        run = locate(repository, session.revision(repository, revision))
-        audit = Audit(repository, run.oid, None if live is None else lambda n: live.show(f"{n:,} objects checked"))
-        try:
-            for finding in audit.findings(level):
-                if as_json or not limit or len(found) < limit:
-                    found.append(finding)
-        finally:
-            if live is not None:
-                live.clear()
-    if as_json:
-        output.json(
-            {
-                "schema": "themis.audit/1",
-                "oid": run.oid.hex(),
-                "run_id": run.run.run_id.hex(),
-                "name": run.run.name,
-                "verdicts": audit.verdicts,
-                "findings": found,
-            }
-        )
-    else:
-        output.line(bold(run.run.name), f"  run {short(run.run.run_id.hex())}  {short(run.oid.hex())}")
-        _print(output, found, audit.verdicts)
-    return _status(audit.verdicts)
-
-
-def _print(output: Output, found: list[Finding], verdicts: list[Verdict]) -> None:
-    for finding in found:
-        output.line(
-            colored(finding.severity, _COLORS[finding.severity]), f"  {finding.code}  {finding.message}", hang=2
-        )
-        output.line(dim(f"  at {' / '.join(finding.way)}"), hang=5)
-    more = sum(sum(each.findings.values()) for each in verdicts) - len(found)
-    if more:
-        output.line(dim(f"and {count(more, 'more finding')}; --limit 0 prints all"))
-    rows: list[Any] = []
-    for each in verdicts:
-        looked = sum(each.checked.values())
-        outcome = colored(each.outcome, _OUTCOMES[each.outcome])
-        rows.append([each.level, outcome, f"{each.why}; {count(looked, 'object')} read" if looked else each.why])
-    output.table([["level", "verdict", ""], *rows])
+    if as_json and form not in (None, "json"):
+        raise UsageError(f"--json and --format {form} cannot go together")
+    check(options)
+    limit = options.pop("limit")
+    with session.reading() as repository, carried_out(session, repository, revision, options) as outcome:
+        outcome.print(session.output, "json" if as_json else form or "text", limit)
+        return _status(outcome.head.verdicts)
 
 
 def _status(verdicts: list[Verdict]) -> int:
-    first = verdicts[0]
-    if first.damaged:
+    if any(each.damaged for each in verdicts):
         return Corrupt.exit_status
     found = any(each.findings.get("error") or each.findings.get("warning") for each in verdicts)
     return FINDINGS if found else OK

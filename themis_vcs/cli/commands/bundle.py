@@ -16,13 +16,22 @@ from themis_vcs.cli.command import Command, Family
 from themis_vcs.cli.options import json_option
 from themis_vcs.cli.output import bold, dim
 from themis_vcs.cli.session import Session
-from themis_vcs.cli.sharing import Meter, Options, carry_out, name_of, narrowing_options, pulled, transfer_options
+from themis_vcs.cli.sharing import (
+    Meter,
+    Options,
+    carry_out,
+    forgotten_option,
+    name_of,
+    narrowing_options,
+    pulled,
+    refs_meant,
+    transfer_options,
+)
 from themis_vcs.cli.wording import count, short, size
 from themis_vcs.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     from themis_vcs.model.oid import Oid
-    from themis_vcs.store.repository import Repository
     from themis_vcs.transfer.bundle import Bundle
     from themis_vcs.transfer.bundling import Made, Verified
 
@@ -94,6 +103,7 @@ def create(
     """
     from themis_vcs.store.resolve import resolve_run
     from themis_vcs.transfer import bundling
+    from themis_vcs.transfer.attached import going_along
     from themis_vcs.transfer.narrow import Narrowing
 
     pipe = str(file) == "-"
@@ -104,8 +114,8 @@ def create(
     whole = stages is None and observations
     with session.reading() if whole else session.writing() as repository:
         narrowing = Narrowing(repository, stages.split(",") if stages else None, observations=observations)
-        refs = narrowing.refs(_refs(session, repository, revisions, everything))
-        along = _along(repository, refs) if whole else {}
+        refs = narrowing.refs(refs_meant(session, repository, revisions, everything))
+        along = going_along(repository, refs if whole else {})
         excluded = [resolve_run(repository, each)[0] for each in since]
         meter = Meter(session.output, "writing", forced=progress)
         files = bundling.Files(bundling.names_of(file, split=split is not None), replace=force)
@@ -122,37 +132,6 @@ def create(
             files.discard()
     if not pipe:
         _report_made(session, refs, made, written, as_json)
-
-
-def _refs(session: Session, repository: Repository, revisions: tuple[str, ...], everything: bool) -> dict[str, Oid]:
-    from themis_vcs.errors import NotFound
-    from themis_vcs.store.resolve import resolve_run
-    from themis_vcs.transfer.sharing import select
-    from themis_vcs.transfer.store_endpoint import StoreEndpoint
-
-    known = StoreEndpoint(repository).refs()
-    if everything:
-        return select(known, (), "this store")
-    found: dict[str, Oid] = {}
-    for revision in revisions or (session.revision(repository, None),):
-        try:
-            meant = select(known, [revision], "this store")
-        except NotFound:
-            oid, run = resolve_run(repository, revision)
-            meant = {f"names/{run.name}": oid}
-        for ref, oid in meant.items():
-            if found.setdefault(ref, oid) != oid:
-                raise UsageError(f"{revision} and another revision are both of {name_of(ref)}", hint="make two bundles")
-    return found
-
-
-def _along(repository: Repository, refs: dict[str, Oid]) -> dict[str, Oid]:
-    """The signatures of refs that are in the bundle where they are here, and the id of the store."""
-    from themis_vcs.transfer.attached import attached
-    from themis_vcs.transfer.store_endpoint import StoreEndpoint
-
-    known = StoreEndpoint(repository).refs()
-    return attached(known, {ref for ref, oid in refs.items() if known.get(ref) == oid})
 
 
 def _report_made(session: Session, refs: dict[str, Oid], made: Made, written: list[Path], as_json: bool) -> None:
@@ -235,6 +214,7 @@ def list_(session: Session, file: Path, as_json: bool) -> None:
 @_file
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--force", is_flag=True, help="Move our names even if runs are lost by it; the reflog keeps them.")
+@forgotten_option
 @transfer_options
 @click.pass_obj
 def unbundle(
@@ -242,6 +222,7 @@ def unbundle(
     file: Path,
     names: tuple[str, ...],
     force: bool,
+    allow_forgotten: bool,
     options: Options,
 ) -> None:
     """Pull from the bundle FILE; as `themis pull FILE`, and from stdin too."""
@@ -261,7 +242,14 @@ def unbundle(
             options,
             verbs,
             lambda here, there, source, meter: pulled(
-                here, there, source, meter, names, force=force, dry_run=options.dry_run
+                here,
+                there,
+                source,
+                meter,
+                names,
+                force=force,
+                allow_forgotten=allow_forgotten,
+                dry_run=options.dry_run,
             ),
         )
 

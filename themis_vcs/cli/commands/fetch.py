@@ -9,7 +9,7 @@ import click
 
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.session import Session
-from themis_vcs.cli.sharing import Meter, Options, share, transfer_options
+from themis_vcs.cli.sharing import Meter, Options, forgotten_option, share, transfer_options
 from themis_vcs.cli.signing import required_options
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.argument("remote", required=False)
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--prune", is_flag=True, help="Take away REMOTE/NAME here for names that are gone there.")
+@forgotten_option
 @required_options
 @transfer_options
 @click.pass_obj
@@ -41,6 +42,7 @@ def command(
     remote: str | None,
     names: tuple[str, ...],
     prune: bool,
+    allow_forgotten: bool,
     require_signed: tuple[str, ...],
     trust: Path | None,
     options: Options,
@@ -53,6 +55,7 @@ def command(
     from themis_vcs.transfer.fetching import Required, bring
 
     def body(repository: Repository, where: Remote, endpoint: Endpoint, meter: Meter) -> Shared:
+        repository.takes_forgotten = allow_forgotten
         return bring(
             repository,
             where,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +18,7 @@ from themis_vcs.errors import Corrupt
 
 if TYPE_CHECKING:
     from themis_vcs.store.fsck import Finding, Report
+    from themis_vcs.transfer.repair import Repaired
 
 _COLORS = {"damage": "red", "warning": "yellow", "note": "cyan"}
 _USERS = 8
@@ -27,35 +30,101 @@ _USERS = 8
     short_help="Check every object, tree and ref of the store.",
     examples=[
         ("Is everything still there?", "themis fsck"),
+        ("Bring back what is damaged from another store, a bucket or a bundle", "themis fsck --repair-from origin"),
         ("Which objects are damaged, and who needs them?", "themis fsck --json | jq '.findings[] | {oid, users}'"),
     ],
 )
+@click.option(
+    "--repair", is_flag=True, help="Make the index, derivations and refs again from what is sound; needs nobody else."
+)
+@click.option(
+    "--repair-from",
+    "source",
+    metavar="REMOTE",
+    help="Also bring back what is damaged or missing from there: the name of a remote, an address, or a bundle.",
+)
 @json_option()
 @click.pass_obj
-def command(session: Session, /, as_json: bool) -> int:
-    """Read the whole store, and check every page, row, object and reference. Nothing is repaired or written.
+def command(session: Session, /, repair: bool, source: str | None, as_json: bool) -> int:
+    """Read the whole store, and check every page, row, object and reference. Without --repair nothing is written.
 
-    Exit status 14 if anything that was stored cannot be read as it was stored, 3 if only the structure around it is
-    damaged, 0 if nothing is wrong; notes are harmless.
+    A repair makes a new database of what is sound, brings exactly the objects that are lacking, checks them as anything
+    from elsewhere, and puts it in the place of the damaged one, which goes to `.themis/quarantine` as it is. Nobody may
+    have the store open meanwhile.
+
+    Exit status 14 if anything that was stored cannot be read as it was stored, or is lacking after a repair, 3 if only
+    the structure around it is damaged, 0 if nothing is wrong; notes are harmless.
     """
-    from themis_vcs.store.fsck import fsck
-
     live = session.output.live()
+
+    def show(what: str, done: int) -> None:
+        if live is not None:
+            live.show_from(lambda _: f"{what}: {done:,} objects")
+
     try:
-        report = fsck(
-            session.directory(),
-            None if live is None else lambda objects: live.show_from(lambda _: f"{objects:,} objects checked"),
-        )
+        repaired = _repaired(session, source, show) if repair or source is not None else None
+        report = _checked(session, show) if repaired is None else repaired.after
     finally:
         if live is not None:
             live.clear()
     if as_json:
-        session.output.json(_document(report))
+        session.output.json({**_document(report), **({} if repaired is None else {"repair": _repair(repaired)})})
     else:
+        if repaired is not None:
+            _print_repair(session.output, repaired)
         _print(session.output, report)
     if report.damaged:
         return Corrupt.exit_status
     return FINDINGS if any(finding.severity == "warning" for finding in report.findings) else OK
+
+
+def _checked(session: Session, show: Callable[[str, int], None]) -> Report:
+    from themis_vcs.store.fsck import fsck
+
+    return fsck(session.directory(), lambda objects: show("checked", objects))
+
+
+def _repaired(session: Session, source: str | None, show: Callable[[str, int], None]) -> Repaired:
+    from themis_vcs.cli.sharing import spare
+    from themis_vcs.transfer.repair import repair
+
+    with nullcontext() if source is None else spare(session, source) as other:
+        return repair(session.directory(), other, progress=show)
+
+
+def _repair(repaired: Repaired) -> dict[str, Any]:
+    return {
+        "found": len([finding for finding in repaired.before.findings if finding.severity != "note"]),
+        "fetched": repaired.fetched,
+        "reindexed": repaired.reindexed,
+        "derived": repaired.derived,
+        "dropped": repaired.dropped,
+        "refs": repaired.refs,
+        "lost_refs": repaired.lost_refs,
+        "quarantine": None if repaired.quarantine is None else str(repaired.quarantine.absolute()),
+    }
+
+
+def _print_repair(output: Output, repaired: Repaired) -> None:
+    if repaired.quarantine is None:
+        return
+    for finding in repaired.before.findings:
+        if finding.severity != "note":
+            output.line(dim(f"was {finding.severity}: {finding.message}"))
+    for amount, what in (
+        (repaired.fetched, "brought back"),
+        (repaired.reindexed, "found again"),
+        (repaired.dropped, "left behind, which nothing needs and which lacked something"),
+    ):
+        if amount:
+            output.line(f"{count(amount, 'object')} {what}")
+    if repaired.derived:
+        output.line(f"{count(repaired.derived, 'derivation')} made again")
+    for ref in repaired.refs:
+        output.line("ref ", ref, " put to where its reflog ends")
+    for ref in repaired.lost_refs:
+        output.line(colored("lost:", "red"), " ref ", ref, ": its reflog is damaged as well")
+    output.line("the damaged database is kept in ", str(repaired.quarantine))
 
 
 def _document(report: Report) -> dict[str, Any]:

@@ -77,6 +77,8 @@ def _print(output: Output, entry: LogEntry) -> None:
     output.line("Date:   ", local(entry.time))
     output.line("By:     ", entry.who)
     output.line("Status: ", status_color(entry.status), through)
+    for parent in entry.forgotten:
+        output.line("Before: ", colored(short(parent), "yellow"), ", which was forgotten")
     if entry.metrics:
         output.line("Means:  ", *means_line(entry.metrics), hang=8)
     output.line()

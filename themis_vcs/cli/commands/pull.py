@@ -9,7 +9,7 @@ import click
 
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.session import Session
-from themis_vcs.cli.sharing import Meter, Options, pulled, share, transfer_options
+from themis_vcs.cli.sharing import Meter, Options, forgotten_option, pulled, share, transfer_options
 from themis_vcs.cli.signing import required_options
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.argument("remote", required=False)
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--force", is_flag=True, help="Move our names even if runs are lost by it; the reflog keeps them.")
+@forgotten_option
 @required_options
 @transfer_options
 @click.pass_obj
@@ -41,6 +42,7 @@ def command(
     remote: str | None,
     names: tuple[str, ...],
     force: bool,
+    allow_forgotten: bool,
     require_signed: tuple[str, ...],
     trust: Path | None,
     options: Options,
@@ -63,6 +65,7 @@ def command(
             names,
             required=Required(require_signed, trust),
             force=force,
+            allow_forgotten=allow_forgotten,
             dry_run=options.dry_run,
         )
 

@@ -87,7 +87,7 @@ def _http(session: Session, options: dict[str, Any]) -> int:
     from themis_vcs.transfer.http.server import Server
 
     output, pair = session.output, (options["cert"], options["key"])
-    with session.reading() if options["read_only"] else session.writing() as repository:
+    with session.reading() if options["read_only"] else session.serving() as repository:
         server = Server(
             repository,
             options["host"],

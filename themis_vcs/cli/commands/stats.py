@@ -8,19 +8,20 @@ import click
 
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.options import json_option
-from themis_vcs.cli.output import Output, Part
+from themis_vcs.cli.output import Output, Part, dim
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.wording import size
 
 if TYPE_CHECKING:
     from themis_vcs.analysis.inventory import Inventory
+    from themis_vcs.store.usage import Usage
 
 
 @click.command(
     "stats",
     cls=Command,
     reads=True,
-    short_help="Count what the store holds.",
+    short_help="Say what the store holds, and what takes the space.",
     examples=[
         ("How large is it, and what takes the room?", "themis stats"),
         ("How well does it compress?", "themis stats --json | jq .ratio"),
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 @json_option()
 @click.pass_obj
 def command(session: Session, as_json: bool) -> None:
-    """Count objects by kind with their bytes, and the files, refs and indexes. Reads and verifies every object."""
+    """Say what takes the space: objects by kind, steps by stage and values by type, with their bytes before and after
+    compression; how much names and tags reach, each beyond those before it, how much only reflogs reach, and how much
+    nothing; and count files, refs and indexes. Reads and verifies every object.
+    """
     from themis_vcs.analysis.inventory import inventory
 
     with session.reading() as repository:
@@ -40,7 +44,21 @@ def command(session: Session, as_json: bool) -> None:
         _print(session.output, found)
 
 
+def _print_usage(output: Output, usage: Usage) -> None:
+    rows: list[list[Part]] = [["what", "objects", "payload", "on disk"]]
+    rows += [[what, f"{each.objects:,}", size(each.bytes), size(each.stored)] for what, each in usage.parts.items()]
+    output.table(rows, right=(1, 2, 3))
+    output.line()
+    rows = [["reached by", "objects", "on disk"]]
+    rows += [[each.by, f"{each.objects:,}", size(each.stored)] for each in usage.reached if each.objects]
+    output.table(rows, right=(1, 2))
+    output.line(dim("each line counts what those above it do not reach; `themis gc` deletes what nothing reaches"))
+    output.line()
+
+
 def _print(output: Output, found: Inventory) -> None:
+    if found.usage is not None:
+        _print_usage(output, found.usage)
     rows: list[list[Part]] = [["kind", "objects", "payload"]]
     for kind, each in found.kinds.items():
         rows.append([kind, f"{each.objects:,}", size(each.bytes)])

@@ -16,6 +16,7 @@ from themis_vcs.model.oid import Oid
 from themis_vcs.signing import signature, storeid
 from themis_vcs.store.backend import RefUpdate, Stored
 from themis_vcs.store.refs import moves_of
+from themis_vcs.store.tombstones import named
 from themis_vcs.transfer.bucket.index import Indexes, index_hash, index_key, pack_key
 from themis_vcs.transfer.bucket.probe import probe
 from themis_vcs.transfer.bucket.reading import Reader
@@ -55,7 +56,10 @@ class BucketEndpoint:
         return self.refresh().root.known().oids()
 
     def missing(self, oids: Sequence[Oid]) -> list[Oid]:
-        return self.known().missing(oids)
+        known = self.known()
+        absent = known.missing(oids)
+        gone = named(self.root.known().oids()) if absent else ()
+        return [oid for oid in absent if oid not in gone]
 
     def objects(self, oids: Sequence[Oid]) -> Iterator[Stored]:
         self.known()

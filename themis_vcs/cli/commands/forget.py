@@ -1,0 +1,172 @@
+"""`themis forget`: take a run away for good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from themis_vcs.cli.command import Command
+from themis_vcs.cli.failure import OK
+from themis_vcs.cli.options import json_option, wait_option
+from themis_vcs.cli.output import LiveLine, Output, bold, dim
+from themis_vcs.cli.session import Session
+from themis_vcs.cli.wording import count, short, size
+from themis_vcs.errors import UsageError
+
+if TYPE_CHECKING:
+    from themis_vcs.model.oid import Oid
+    from themis_vcs.store.forgetting import Forgot, State
+
+_SHOWN = 12
+
+
+@click.command(
+    "forget",
+    cls=Command,
+    short_help="Take a run away for good, with what only it holds.",
+    examples=[
+        ("What would go, and what would stay because others hold it?", "themis forget main --dry-run"),
+        ("Take away the last run of main", "themis forget main --reason 'an answer has a password'"),
+        (
+            "Take away every run that holds what was generated for a case",
+            "themis forget --all-that-hold main:generate/questions/sum --reason 'personal data'",
+        ),
+    ],
+)
+@click.argument("revisions", metavar="[REV]...", nargs=-1)
+@click.option("--reason", metavar="TEXT", help="Why; it stays in the tombstone, for everybody to read.")
+@click.option(
+    "--all-that-hold",
+    "holding",
+    metavar="OID",
+    multiple=True,
+    help="Also every run that holds this object: an id, or REV:STAGE/DATASET/CASE. Repeatable.",
+)
+@wait_option
+@click.option("--dry-run", is_flag=True, help="Say what would go and what would stay; change nothing.")
+@json_option()
+@click.pass_obj
+def command(
+    session: Session,
+    revisions: tuple[str, ...],
+    reason: str | None,
+    holding: tuple[str, ...],
+    wait: float,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Take the runs REV away at once, in all their states, with everything that no other run holds, and write over the
+    space. For the day on which a secret or personal data was stored.
+
+    Refs of the runs go; a name goes back to the run before. A tombstone stays, which says what was forgotten, when, by
+    whom and why, and travels with pushes and pulls: who has it refuses to take the run in again. Runs made from a
+    forgotten one stay valid.
+
+    What other runs hold too stays, and is named with these. Copies elsewhere stay: in other stores, bundles and
+    backups, and in `.themis/quarantine`. Pieces of text may stay in the store's compression dictionaries.
+    """
+    if not dry_run and not (reason or "").strip():
+        raise UsageError("say why", hint="themis forget REV --reason TEXT; --dry-run needs none")
+    live = session.output.live()
+    try:
+        finished = None if dry_run else _finish(session, wait, live)
+        found = _forget(session, revisions, holding, reason or "", wait, live, dry_run=dry_run, finished=finished)
+    finally:
+        if live is not None:
+            live.clear()
+    if as_json:
+        session.output.json(found)
+    else:
+        _print(session.output, found)
+    return OK
+
+
+def _finish(session: Session, wait: float, live: LiveLine | None) -> Forgot | None:
+    from themis_vcs.store.forgetting import finish
+
+    return finish(session.directory(), wait=wait, progress=_shown(live))
+
+
+def _forget(
+    session: Session,
+    revisions: tuple[str, ...],
+    holding: tuple[str, ...],
+    reason: str,
+    wait: float,
+    live: LiveLine | None,
+    *,
+    dry_run: bool,
+    finished: Forgot | None,
+) -> Forgot:
+    from themis_vcs.errors import RevisionNotFound
+    from themis_vcs.store.forgetting import forget
+    from themis_vcs.store.repository import user_at_host
+
+    try:
+        runs, held = _meant(session, revisions, holding)
+    except RevisionNotFound:
+        if finished is None:
+            raise
+        # The call that was interrupted had taken the name away already.
+        session.output.note("finished what an interrupted call had begun")
+        return finished
+    return forget(
+        session.directory(),
+        runs,
+        reason=reason,
+        who=user_at_host(),
+        holding=held,
+        wait=wait,
+        dry_run=dry_run,
+        progress=_shown(live),
+    )
+
+
+def _meant(session: Session, revisions: tuple[str, ...], holding: tuple[str, ...]) -> tuple[list[Oid], list[Oid]]:
+    from themis_vcs.store.resolve import resolve, resolve_run
+
+    if not revisions and not holding:
+        raise UsageError("say which run is meant", hint="`themis ls` lists the names, `themis log` the runs of one")
+    with session.reading() as repository:
+        runs = [resolve_run(repository, text)[0] for text in revisions]
+        return runs, [resolve(repository, text) for text in holding]
+
+
+def _shown(live: LiveLine | None) -> Any:
+    return None if live is None else lambda what, done: live.show_from(lambda _: f"{what} {done:,}")
+
+
+def _print(output: Output, found: Forgot) -> None:
+    for state in found.states:
+        output.line("would forget " if found.dry_run else "forgot ", bold(short(state.oid)), f", {_named(state)}")
+    for name in found.moved:
+        output.line(f"  {name} goes back to the run before")
+    for name in found.refs:
+        output.line(dim(f"  {name} goes"))
+    kinds = ", ".join(f"{kind} {number:,}" for kind, number in found.kinds.items())
+    verb = "would go" if found.dry_run else "went"
+    output.line(f"{count(found.objects, 'object')}, {size(found.bytes)}, {verb}: {kinds}")
+    _print_what_stays(output, found)
+    if not found.dry_run:
+        output.line(dim("copies in other stores, bundles and backups are untouched: push, and forget it there too"))
+
+
+def _print_what_stays(output: Output, found: Forgot) -> None:
+    if found.shared:
+        kinds = ", ".join(f"{kind} {number:,}" for kind, number in found.shared.items())
+        output.line(bold("stays"), f": {kinds}, because other runs hold the same:", hang=2)
+        for state in found.holders[:_SHOWN]:
+            output.line(f"  {short(state.oid)}, {_named(state)}")
+        if len(found.holders) > _SHOWN:
+            output.line(dim(f"  and {len(found.holders) - _SHOWN:,} more; --json lists all"))
+    if found.unreachable_bytes:
+        output.line(bold("stays"), f": up to {size(found.unreachable_bytes)} of free pages that somebody is reading")
+    if found.quarantine:
+        output.line(bold("stays"), f": {count(found.quarantine, 'damaged database')} in quarantine; delete it by hand")
+    if found.dictionaries:
+        output.line(bold("may stay"), f": pieces of text in the {found.dictionaries} dictionaries for compression")
+
+
+def _named(state: State) -> str:
+    return f"made as {state.name}"

@@ -1,0 +1,68 @@
+"""Which runs were forgotten: refs `tombstones/OID` say so, and values of type `tombstone` say why (STORE-41).
+
+Not responsible for taking runs away (`forgetting`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from themis_vcs.model.objects import Value
+from themis_vcs.model.oid import Oid
+from themis_vcs.store.backend import ANY, RefUpdate
+
+TOMBSTONES: Final = "tombstones/"
+TYPE: Final = "tombstone"
+_OID = re.compile(r"[0-9a-f]{64}")
+
+
+class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
+    """What stays of forgotten states of a run: their oids in hex, its id, and who had them forgotten, when and why."""
+
+    runs: list[str]
+    run_id: str
+    name: str
+    reason: str
+    time: int
+    who: str
+
+    def value(self) -> Value:
+        """The object that says it."""
+        return Value(TYPE, msgspec.to_builtins(self))
+
+
+class Refs(Protocol):
+    """Has refs."""
+
+    def refs(self, prefix: str = "") -> Iterator[tuple[str, Oid]]:
+        """Yield (name, oid) of the refs whose name begins with `prefix`."""
+
+
+def ref_of(run: Oid) -> str:
+    """Return the ref that says that a run was forgotten."""
+    return TOMBSTONES + run.hex()
+
+
+def raising(runs: Iterable[Oid], tombstone: Oid) -> list[RefUpdate]:
+    """Return the moves that put up a tombstone for runs. Nothing else makes such refs."""
+    return [RefUpdate(ref_of(run), tombstone, ANY) for run in runs]
+
+
+def forgotten(store: Refs) -> set[Oid]:
+    """Return the runs that were forgotten in a store, also those that came back."""
+    return named(name for name, _ in store.refs(TOMBSTONES))
+
+
+def named(refs: Iterable[str]) -> set[Oid]:
+    """Return the runs that some refs say were forgotten."""
+    found = (name.removeprefix(TOMBSTONES) for name in refs if name.startswith(TOMBSTONES))
+    return {bytes.fromhex(text) for text in found if _OID.fullmatch(text)}
+
+
+def said(value: Value) -> dict[str, Any]:
+    """Return what a tombstone says, as far as it is one."""
+    return value.data if value.type == TYPE and isinstance(value.data, dict) else {}
