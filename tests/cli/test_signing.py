@@ -333,7 +333,19 @@ def test_a_bundle_has_the_signatures_of_what_is_in_it(here: Themis, tmp_path: Pa
     assert store(tmp_path / "mine" / ".themis")("verify").status == 0
     assert here("bundle", "create", str(tmp_path / "y.bundle"), "demo", "--no-observations").status == 0
     listed = json.loads(here("bundle", "list", str(tmp_path / "y.bundle"), "--json").out)
-    assert listed["refs"].keys() == {"names/demo"}
+    assert not any(ref.startswith(SIGNATURES) for ref in listed["refs"])
+
+
+def test_a_bundle_with_a_signature_that_is_none_is_found_out(here: Themis, tmp_path: Path) -> None:
+    assert here("sign").status == 0
+    with Repository.open(tmp_path / "here") as repository:
+        ((name, _),) = repository.refs(SIGNATURES)
+        repository.commit([RefUpdate(name, repository.ref(REF), ANY)], message="damage")
+    bundle = str(tmp_path / "x.bundle")
+    assert here("bundle", "create", bundle, "demo").status == 0
+    done = here("bundle", "verify", bundle)
+    assert done.status == 14 and name in done.err
+    assert call("clone", bundle, str(tmp_path / "mine"), "--require-signed", "*").status == 12
 
 
 def test_only_what_a_trusted_key_has_signed_is_reused(project: Project, tmp_path: Path, config: Path) -> None:
