@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.commandline import COMMAND, Project, environment, make_project
+from tests.support.damage import damage_frame
+from themis_vcs.store.repository import Repository
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +165,32 @@ def test_the_report_of_a_store_elsewhere_has_no_part_in_the_bundle(made: Project
         for folder in (made.path.parent / "paper", tmp_path / "again")
     )
     assert one["stages.jsonl"] == other["stages.jsonl"]
+
+
+def test_an_attestation_goes_into_an_archive_and_holds_for_what_is_restored(made: Project, tmp_path: Path) -> None:
+    person = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    assert made("key", "generate", "me", "--no-passphrase", **person).status == 0
+    assert made("key", "trust", "me", **person).status == 0
+    done = made("archive", "create", "main", "-o", str(tmp_path / "signed"), "--sign", **person)
+    assert done.status == 0, done.err
+    elsewhere = Project(tmp_path)
+    assert elsewhere("archive", "verify", "signed").status == 0
+    assert "attestation.intoto.json" in (tmp_path / "signed/data/README.txt").read_text()
+    (file,) = (tmp_path / "signed").rglob("attestation.intoto.json")
+    assert elsewhere("verify-attestation", str(file), **person).status == 0
+    assert elsewhere("archive", "restore", "signed", "back").status == 0
+    back = Project(tmp_path / "back")
+    assert back("verify-attestation", str(file), "main", **person).status == 0
+    assert made("archive", "create", "main", "-o", str(tmp_path / "x"), "--key", "me", **person).status == 2
+
+
+def test_a_damaged_store_is_repaired_from_an_archive(made: Project, elsewhere: Project) -> None:
+    assert elsewhere("archive", "restore", "paper.zip", "back").status == 0
+    back = Project(elsewhere.path / "back")
+    oid = bytes.fromhex(back("show", "main", "--json").document["oid"])
+    with Repository.open(back.path / ".themis") as repository:
+        damage_frame(repository, oid)
+    assert back("fsck").status == 14
+    done = back("fsck", "--repair-from", "../paper.zip")
+    assert (done.status, "1 object brought back" in done.out) == (0, True), done
+    assert back("fsck").status == 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
 from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 
+from themis_vcs.analysis.attestation.attest import attest
 from themis_vcs.analysis.lookup import Located, stages_of
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.analysis.reporting.write import write as write_report
@@ -17,6 +19,7 @@ from themis_vcs.errors import DataError
 from themis_vcs.handoff.stages.files import export
 from themis_vcs.model.objects import Snapshot
 from themis_vcs.model.oid import Oid
+from themis_vcs.signing.envelope import Signer
 from themis_vcs.store.repository import Repository
 from themis_vcs.store.resolve import resolve_run
 from themis_vcs.transfer.endpoint import Transferred
@@ -97,4 +100,18 @@ FILES: Final[Mapping[str, Form]] = {
     "report.csv": Form("A row per case and metric", "text/csv", None, table),
     "audit.json": Form("What an audit found when the archive was made", "application/json", None, audited),
 }
-"""The files of a run by name. Whoever has more to add to a run, such as an attestation, gives `create` more of them."""
+"""The files of a run by name. Whoever has more to add to a run, as `attestation` does, gives `create` more of them."""
+ATTESTATION: Final = "attestation.intoto.json"
+
+
+def attestation(signer: Signer) -> Form:
+    """Return the file in which the holder of a key states what a run was made from and came to."""
+
+    def write(run: Subject, file: BinaryIO) -> None:
+        def told(read: int) -> None:
+            run.progress(f"audit of {run.label}, {read:,} objects")
+
+        name = f"names/{run.found.run.name}"
+        file.write(attest(run.repository, run.found, name, signer, tool=version("themis-vcs"), progress=told))
+
+    return Form("A signed in-toto statement of it", "application/vnd.dsse.envelope.v1+json", "attestation.md", write)

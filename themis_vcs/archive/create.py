@@ -15,7 +15,7 @@ from typing import BinaryIO, Final, NamedTuple
 from themis_vcs.analysis.moment import moment
 from themis_vcs.archive import bag, enclosed, zipform
 from themis_vcs.archive.citation import Credits, citation_file
-from themis_vcs.archive.contents import FILES, Form, Subject, subject
+from themis_vcs.archive.contents import ATTESTATION, FILES, Form, Subject, subject
 from themis_vcs.archive.crate import crate
 from themis_vcs.archive.layout import BUNDLE, CITATION, CRATE, PAYLOAD, README, RUNS, Progress, is_name, runs_of
 from themis_vcs.archive.opening import is_archive
@@ -108,7 +108,8 @@ class _Writing:
         date = moment(newest.run.time)[:10]
         if said.authors:
             self._text(CITATION, citation_file(said, date, newest.oid.hex()[:12]))
-        self._text(README, enclosed.readme(said, {each.label: _line(each) for each in subjects}))
+        lines = {each.label: _line(each) for each in subjects}
+        self._text(README, enclosed.readme(said, lines, attested=ATTESTATION in self._forms))
         self._text(CRATE, crate(said, subjects, self._forms, dict(sorted(self._sizes.items()))))
         self._tag_files(said, date)
         self._sync()

@@ -31,7 +31,7 @@ Of each run, in the directory of its name in runs/:
   stages.jsonl   everything: cases, answers, parsed outputs, scores, judgments,
                  each with the receipt of how it was made
   audit.json     what an audit found when the archive was made
-
+{attested}
 runs.bundle      the same runs and those before them, for themis
 format/          how all of this is written, to the byte; begin with
                  format/stage-bundle.md for stages.jsonl, and with
@@ -76,6 +76,13 @@ READING IT WITH THEMIS
 """
 
 
+_ATTESTED: Final = """\
+  attestation.intoto.json
+                 a signed in-toto statement of what the run was made from and
+                 came to; `themis verify-attestation`, or any DSSE verifier
+"""
+
+
 def specification() -> Iterator[tuple[str, Path]]:
     """Yield the pages and schemas of the format, by name in an archive. StorageError if the package lacks them."""
     folder = _HERE / "format" if _HERE.is_dir() else _CHECKOUT / "reference" / "format"
@@ -87,13 +94,17 @@ def specification() -> Iterator[tuple[str, Path]]:
     yield READER, (_HERE if _HERE.is_dir() else _CHECKOUT / "examples") / "read_archive.py"
 
 
-def readme(said: Credits, runs: dict[str, str]) -> bytes:
-    """Return README.txt; `runs` has a line about each run by label."""
+def readme(said: Credits, runs: dict[str, str], *, attested: bool) -> bytes:
+    """Return README.txt; `runs` has a line about each run by label, `attested` says that each has an attestation."""
     authors = f"By {'; '.join(author.shown for author in said.authors)}.\n" if said.authors else ""
     license_ = f"Licence: {said.license}\n" if said.license else "No licence was given: ask before you use it.\n"
     about = f"\n{said.description}\n" if said.description else ""
     listed = "".join(f"runs/{label}\n  {line}\n" for label, line in runs.items())
     text = _README.format(
-        title=said.title, line="=" * min(80, len(said.title)), credits=about + authors + license_, runs=listed
+        title=said.title,
+        line="=" * min(80, len(said.title)),
+        credits=about + authors + license_,
+        runs=listed,
+        attested=_ATTESTED if attested else "",
     )
     return text.encode()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import click
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from themis_vcs.transfer.endpoint import Endpoint, Transferred
     from themis_vcs.transfer.fetching import Required
     from themis_vcs.transfer.remotes import Remote
+    from themis_vcs.transfer.repair import Spare
     from themis_vcs.transfer.sharing import Change, Shared
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -107,8 +109,14 @@ def reached(session: Session, given: str | None) -> Iterator[tuple[Remote, Endpo
 
 
 @contextmanager
-def spare(session: Session, given: str) -> Iterator[Endpoint]:
-    """What a name or an address means, for objects that are lost here; the store itself is not opened."""
+def spare(session: Session, given: str) -> Iterator[Spare]:
+    """What a name, an address or an archive means, for objects that are lost here; the store itself is not opened."""
+    from themis_vcs.archive.opening import is_archive, source
+
+    if is_archive(Path(given)):
+        with closing(source(Path(given))) as bundle:
+            yield bundle
+        return
     with reached(session, given) as (_, endpoint):
         yield endpoint
 

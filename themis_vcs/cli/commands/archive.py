@@ -16,6 +16,7 @@ from themis_vcs.cli.options import json_option
 from themis_vcs.cli.output import LiveLine, bold, colored, dim
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.sharing import Options, carry_out, name_of, pulled, refs_meant
+from themis_vcs.cli.signing import KeyChoice, key_options
 from themis_vcs.cli.wording import count, short, size
 from themis_vcs.errors import Corrupt, UsageError
 
@@ -48,6 +49,7 @@ def command() -> None:
             "themis archive create main -o main.zip --author 'Lovelace, Ada' --orcid 0000-0002-1825-0097 "
             "--license CC-BY-4.0",
         ),
+        ("With a signed attestation of every run", "themis archive create paper -o paper.zip --sign"),
         ("All that the store has, in a directory", "themis archive create --all -o shelf"),
     ],
 )
@@ -64,6 +66,8 @@ def command() -> None:
 )
 @click.option("--license", "spdx", metavar="SPDX", help="The identifier of a licence, such as CC-BY-4.0.")
 @click.option("--description", metavar="TEXT", default="", help="What it is about, in a sentence.")
+@click.option("--sign", is_flag=True, help="Put in an attestation of every run, as `themis attest` makes it.")
+@key_options
 @click.option("--force", is_flag=True, help="Replace an archive that is there.")
 @click.option("--progress", is_flag=True, help="Show progress although stderr is no terminal.")
 @json_option()
@@ -78,6 +82,8 @@ def create(
     orcids: tuple[str, ...],
     spdx: str | None,
     description: str,
+    sign: bool,
+    choice: KeyChoice,
     force: bool,
     progress: bool,
     as_json: bool,
@@ -88,9 +94,13 @@ def create(
     The same refs with the same options give the same bytes: all dates are those of the runs.
     """
     from themis_vcs.archive.citation import credits_of
+    from themis_vcs.archive.contents import ATTESTATION, FILES, attestation
     from themis_vcs.archive.create import create as write
     from themis_vcs.pipeline.garbage import collected_seldom
 
+    if choice.made and not sign:
+        raise UsageError("--key and --passphrase-file are for --sign")
+    forms = {**FILES, ATTESTATION: attestation(choice.signer())} if sign else FILES
     with session.reading() as repository, collected_seldom():
         refs = refs_meant(session, repository, revisions, everything)
         if not refs:
@@ -98,7 +108,7 @@ def create(
         names = ", ".join(dict.fromkeys(map(name_of, refs)))
         said = credits_of(names if title is None else title, authors, orcids, spdx, description)
         with _told(session, "writing", forced=progress) as told:
-            made = write(repository, refs, target, said, force=force, progress=told)
+            made = write(repository, refs, target, said, force=force, forms=forms, progress=told)
     _report_made(session, target, made, as_json)
     if spdx is None and not as_json:
         session.output.note("no licence was given, so nobody may use it before asking; --license names one")

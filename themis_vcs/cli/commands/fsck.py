@@ -30,7 +30,8 @@ _USERS = 8
     short_help="Check every object, tree and ref of the store.",
     examples=[
         ("Is everything still there?", "themis fsck"),
-        ("Bring back what is damaged from another store, a bucket or a bundle", "themis fsck --repair-from origin"),
+        ("Bring back what is damaged from another store", "themis fsck --repair-from origin"),
+        ("… or from an archive", "themis fsck --repair-from paper.zip"),
         ("Which objects are damaged, and who needs them?", "themis fsck --json | jq '.findings[] | {oid, users}'"),
     ],
 )
@@ -41,7 +42,7 @@ _USERS = 8
     "--repair-from",
     "source",
     metavar="REMOTE",
-    help="Also bring back what is damaged or missing from there: the name of a remote, an address, or a bundle.",
+    help="Also bring back what is damaged or missing: the name of a remote, an address, a bundle or an archive.",
 )
 @json_option()
 @click.pass_obj
