@@ -7,6 +7,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 
+from themis_vcs.analysis.attestation.attest import attest
 from themis_vcs.analysis.lookup import Located, stages_of
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.analysis.reporting.write import write as write_report
@@ -17,6 +18,7 @@ from themis_vcs.errors import DataError
 from themis_vcs.handoff.stages.files import export
 from themis_vcs.model.objects import Snapshot
 from themis_vcs.model.oid import Oid
+from themis_vcs.signing.envelope import Signer
 from themis_vcs.store.repository import Repository
 from themis_vcs.store.resolve import resolve_run
 from themis_vcs.transfer.endpoint import Transferred
@@ -97,4 +99,19 @@ FILES: Final[Mapping[str, Form]] = {
     "report.csv": Form("A row per case and metric", "text/csv", None, table),
     "audit.json": Form("What an audit found when the archive was made", "application/json", None, audited),
 }
-"""The files of a run by name. Whoever has more to add to a run, such as an attestation, gives `create` more of them."""
+"""The files of a run by name."""
+ATTESTATION: Final = "attestation.intoto.json"
+
+
+def with_attestation(signer: Signer, tool: str) -> dict[str, Form]:
+    """Return the files of a run, and a signed attestation of it; `tool` is the version of themis."""
+
+    def write(run: Subject, file: BinaryIO) -> None:
+        def told(read: int) -> None:
+            run.progress(f"{run.label}/{ATTESTATION}, {read:,} objects audited")
+
+        name = f"names/{run.found.run.name}"
+        file.write(attest(run.repository, run.found, name, signer, tool=tool, progress=told))
+
+    about = "What the run was made from and came to, signed, as an in-toto statement"
+    return {**FILES, ATTESTATION: Form(about, "application/vnd.in-toto+json", "attestation.md", write)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,12 @@ from themis_vcs.cli.options import json_option
 from themis_vcs.cli.output import LiveLine, bold, colored, dim
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.sharing import Options, carry_out, name_of, pulled, refs_meant
+from themis_vcs.cli.signing import KeyChoice, key_options
 from themis_vcs.cli.wording import count, short, size
 from themis_vcs.errors import Corrupt, UsageError
 
 if TYPE_CHECKING:
+    from themis_vcs.archive.contents import Form
     from themis_vcs.archive.create import Made
     from themis_vcs.archive.layout import Progress
     from themis_vcs.archive.verify import Verified
@@ -48,6 +50,7 @@ def command() -> None:
             "themis archive create main -o main.zip --author 'Lovelace, Ada' --orcid 0000-0002-1825-0097 "
             "--license CC-BY-4.0",
         ),
+        ("With a signed statement of what each run came to", "themis archive create paper -o paper.zip --attest"),
         ("All that the store has, in a directory", "themis archive create --all -o shelf"),
     ],
 )
@@ -64,6 +67,8 @@ def command() -> None:
 )
 @click.option("--license", "spdx", metavar="SPDX", help="The identifier of a licence, such as CC-BY-4.0.")
 @click.option("--description", metavar="TEXT", default="", help="What it is about, in a sentence.")
+@click.option("--attest", is_flag=True, help="Put in a signed attestation of each run, as `themis attest` writes it.")
+@key_options
 @click.option("--force", is_flag=True, help="Replace an archive that is there.")
 @click.option("--progress", is_flag=True, help="Show progress although stderr is no terminal.")
 @json_option()
@@ -78,6 +83,8 @@ def create(
     orcids: tuple[str, ...],
     spdx: str | None,
     description: str,
+    attest: bool,
+    choice: KeyChoice,
     force: bool,
     progress: bool,
     as_json: bool,
@@ -91,6 +98,7 @@ def create(
     from themis_vcs.archive.create import create as write
     from themis_vcs.pipeline.garbage import collected_seldom
 
+    forms = _forms(choice, attest=attest)
     with session.reading() as repository, collected_seldom():
         refs = refs_meant(session, repository, revisions, everything)
         if not refs:
@@ -98,10 +106,20 @@ def create(
         names = ", ".join(dict.fromkeys(map(name_of, refs)))
         said = credits_of(names if title is None else title, authors, orcids, spdx, description)
         with _told(session, "writing", forced=progress) as told:
-            made = write(repository, refs, target, said, force=force, progress=told)
+            made = write(repository, refs, target, said, force=force, forms=forms, progress=told)
     _report_made(session, target, made, as_json)
     if spdx is None and not as_json:
         session.output.note("no licence was given, so nobody may use it before asking; --license names one")
+
+
+def _forms(choice: KeyChoice, *, attest: bool) -> Mapping[str, Form]:
+    """The files of each run."""
+    from themis_vcs.archive.contents import FILES, with_attestation
+    from themis_vcs.pipeline.provenance import version
+
+    if choice.made and not attest:
+        raise UsageError("--key and --passphrase-file are for --attest")
+    return with_attestation(choice.signer(), version()) if attest else FILES
 
 
 @contextmanager
