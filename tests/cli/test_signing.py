@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.commandline import COMMAND, Outcome, Project, call, environment
 from tests.support.signing import REF, SignedStore, new_signer, ssh_agent, ssh_keygen
 from tests.support.stores import store_run
 from tests.support.terminal import on_terminal
+from themis_vcs.model.objects import Run
 from themis_vcs.model.oid import Oid
 from themis_vcs.signing.statement import SIGNATURES, signature_ref
 from themis_vcs.store.backend import ANY, RefUpdate
@@ -372,3 +374,44 @@ def test_only_what_a_trusted_key_has_signed_is_reused(project: Project, tmp_path
     assert reused() > 0
     assert mine("key", "revoke", "me", "--reason", "lost", **environ).status == 0
     assert reused() == 0
+
+
+def other_run(path: Path) -> Oid:
+    """A run with another id after the one that there is."""
+    with Repository.open(path) as repository:
+        head = repository.ref(REF)
+        assert head is not None
+        run = repository.put(replace(repository.load(head, Run), run_id=bytes(31) + b"x", parents=[head]))
+        repository.commit([RefUpdate(REF, run, head)], message="another")
+        return head
+
+
+def test_a_tombstone_is_signed_and_travels_with_its_signature(tmp_path: Path, here: Themis) -> None:
+    first = other_run(tmp_path / "here")
+    stone = f"tombstones/{first.hex()}"
+    done = here("forget", first.hex(), "--reason", "withdrawn", "--sign")
+    assert done.status == 0, done.err
+    assert stone in [each["ref"] for each in here("verify", "--json").document["refs"]]
+    assert here("verify", stone).status == 0
+    assert here("push").status == 0
+    there = refs(tmp_path / "origin")
+    assert stone in there
+    assert any(name.startswith(SIGNATURES) and name.endswith(stone) for name in there)
+    assert here("forget", "demo", "--reason", "y", "--key", "me").status == 2
+
+
+def test_signatures_of_a_name_go_when_its_only_run_is_forgotten(tmp_path: Path, here: Themis) -> None:
+    assert here("sign", "demo").status == 0
+    assert here("forget", "demo", "--reason", "withdrawn").status == 0
+    assert not [each for each in refs(tmp_path / "here") if each.startswith(SIGNATURES)]
+
+
+def test_a_deletion_there_takes_no_signature_of_a_tombstone(tmp_path: Path, here: Themis) -> None:
+    first = other_run(tmp_path / "here")
+    assert here("forget", first.hex(), "--reason", "withdrawn", "--sign").status == 0
+    assert here("push", "--signed").status == 0
+    assert here("push", "origin", "--delete", "demo").status == 0
+    there = refs(tmp_path / "origin")
+    assert [each for each in there if each.startswith("tombstones/")]
+    assert [each for each in there if each.startswith(SIGNATURES)]
+    assert not [each for each in there if each.endswith(REF)]

@@ -99,6 +99,7 @@ def test_a_file_that_others_can_write_is_refused(config: Path) -> None:
         ("[keys.a]\n" + LINE + "[keys.b]\n" + LINE, "the same key as a"),
         ("[keys.a", "trust.toml"),
     ],
+    ids=range(15),  # A key is another one in every process.
 )
 def test_what_is_not_known_is_refused_with_its_place(text: str, what: str) -> None:
     with pytest.raises(ConfigurationError, match=what):

@@ -13,10 +13,11 @@ from themis_vcs.errors import DamagedSignature, UsageError
 from themis_vcs.model import refname
 from themis_vcs.model.oid import Oid
 from themis_vcs.signing.ed25519 import HEX_DIGITS, PublicKey
+from themis_vcs.store.tombstones import TOMBSTONES
 
 PAYLOAD_TYPE: Final = "application/vnd.themis.ref-signature.v1+json"
 SIGNATURES: Final = "signatures/"
-SIGNED: Final = ("names/", "tags/")
+SIGNED: Final = ("names/", "tags/", TOMBSTONES)
 """The refs that can be signed."""
 MAX_PAYLOAD: Final = 2_048
 MAX_NUMBER: Final = 2**62

@@ -1,6 +1,6 @@
 """Forgetting runs: what only they hold goes at once, and a tombstone stays (STORE-41 to STORE-45).
 
-Not responsible for what travels of it (`transfer`), nor for signing tombstones.
+Not responsible for what travels of it (`transfer`), nor for signing tombstones (`signing`).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from themis_vcs.store.tables import Writer
 from themis_vcs.store.tombstones import Tombstone, raising
 
 _RUNS: Final = "runs/"
+_SIGNATURES: Final = "signatures/"
 _BEGUN: Final = "forgetting"
 """The fact that holds the runs that are being forgotten, from their tombstones until all of them is gone."""
 _DOOMED: Final = "forgetting:objects"
@@ -251,6 +252,9 @@ class _Plan:
     def __init__(self, backend: LmdbBackend, chosen: Mapping[Oid, Run]) -> None:
         self._backend, self._chosen = backend, chosen
         self.updates = [update for name, oid in backend.refs() if (update := self._update(name, oid)) is not None]
+        gone = {update.name for update in self.updates if update.new is None}
+        signatures = [name for name, _ in backend.refs(_SIGNATURES) if name.split("/", 2)[-1] in gone]
+        self.updates += [RefUpdate(name, None, ANY) for name in signatures]
         self.gone = [update.name for update in self.updates if update.new is None]
         self.moved = [update.name for update in self.updates if update.new is not None]
         after = dict(backend.refs()) | {update.name: update.new for update in self.updates}

@@ -42,6 +42,31 @@ class Refs(Protocol):
         """Yield (name, oid) of the refs whose name begins with `prefix`."""
 
 
+class Absences:
+    """What a store lacks, and what it knows to be gone for good."""
+
+    takes_forgotten = False
+    """Whether runs that were forgotten may come back."""
+
+    def refs(self, prefix: str = "") -> Iterator[tuple[str, Oid]]:
+        """Yield (name, oid) of the refs whose name begins with `prefix`, by name."""
+        raise NotImplementedError
+
+    def missing(self, oids: Iterable[Oid]) -> list[Oid]:
+        """Return those that are not here, in order, each once."""
+        raise NotImplementedError
+
+    def lacking(self, oids: Iterable[Oid]) -> list[Oid]:
+        """Return those that are not here and were not forgotten either, in order, each once."""
+        absent = self.missing(oids)
+        gone = forgotten(self) if absent and not self.takes_forgotten else ()
+        return [oid for oid in absent if oid not in gone] if gone else absent
+
+    def forgotten(self) -> set[Oid]:
+        """Return the runs that were forgotten and are not here."""
+        return set(self.missing(forgotten(self)))
+
+
 def ref_of(run: Oid) -> str:
     """Return the ref that says that a run was forgotten."""
     return TOMBSTONES + run.hex()

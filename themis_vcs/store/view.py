@@ -11,7 +11,7 @@ from themis_vcs.errors import Corrupt, ObjectNotFound, RevisionNotFound
 from themis_vcs.model.objects import Object, load, references
 from themis_vcs.model.oid import Oid, is_prefix
 from themis_vcs.store.backend import Backend, ReflogEntry
-from themis_vcs.store.tombstones import forgotten
+from themis_vcs.store.tombstones import Absences
 from themis_vcs.store.walk import Walk
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -21,7 +21,7 @@ ARRIVED: Final = b"\x01"
 _CANDIDATES: Final = 8
 
 
-class View:
+class View(Absences):
     """Reads of a store, through what is not written yet.
 
     `trust` says whose results are reused: "all"; "local", what was computed here; "signed", also what one of
@@ -31,8 +31,6 @@ class View:
     def __init__(self, backend: Backend, trust: str = "all") -> None:
         self.backend = backend
         self.trust = trust
-        self.takes_forgotten = False
-        """Whether runs that were forgotten may come back."""
         self.vouchers: tuple[bytes, ...] = ()
 
     def read(self, oid: Oid) -> bytes:
@@ -86,16 +84,6 @@ class View:
     def missing(self, oids: Iterable[Oid]) -> list[Oid]:
         """Return those that are not here, in order, each once."""
         return self.backend.missing(oid for oid in oids if self._unwritten(oid) is None)
-
-    def lacking(self, oids: Iterable[Oid]) -> list[Oid]:
-        """Return those that are not here and were not forgotten either, in order, each once."""
-        absent = self.missing(oids)
-        gone = forgotten(self) if absent and not self.takes_forgotten else ()
-        return [oid for oid in absent if oid not in gone] if gone else absent
-
-    def forgotten(self) -> set[Oid]:
-        """Return the runs that were forgotten and are not here."""
-        return set(self.missing(forgotten(self)))
 
     def walk(self, roots: Iterable[Oid], skip: Callable[[Oid], bool] | None = None) -> Iterator[tuple[Oid, Object]]:
         """Yield what the roots reach, each object once and after all that it refers to.

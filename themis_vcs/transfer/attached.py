@@ -47,7 +47,7 @@ def attached(refs: Mapping[str, Oid], about: Collection[str], first: Collection[
     """
     found: dict[str, Oid] = {}
     for ref, signatures in by_ref(refs).items():
-        if ref in about:
+        if ref in about or ref.startswith(TOMBSTONES):
             ordered = sorted(signatures, key=lambda each: each[0] not in first)
             found.update((f"{SIGNATURES}{key}/{ref}", oid) for key, oid in ordered[:MAX_SIGNATURES])
     found.update((ref, oid) for ref, oid in refs.items() if ref == storeid.REF or ref.startswith(TOMBSTONES))
@@ -104,7 +104,7 @@ def plan_attached(
 def plan_detached(refs: Mapping[str, Oid], deleted: Iterable[Change]) -> list[Change]:
     """Return the signatures in a store whose refs are taken away there, to go with them."""
     gone = {change.ref for change in deleted if change.outcome == "deleted"}
-    found = {ref: oid for ref, oid in attached(refs, gone).items() if ref.startswith(SIGNATURES)}
+    found = {f"{SIGNATURES}{key}/{ref}": oid for ref, made in by_ref(refs).items() if ref in gone for key, oid in made}
     return [Change(ref, ref, oid, None, "deleted") for ref, oid in found.items()]
 
 

@@ -11,11 +11,13 @@ from themis_vcs.cli.failure import OK
 from themis_vcs.cli.options import json_option, wait_option
 from themis_vcs.cli.output import LiveLine, Output, bold, dim
 from themis_vcs.cli.session import Session
+from themis_vcs.cli.signing import KeyChoice, key_options
 from themis_vcs.cli.wording import count, short, size
 from themis_vcs.errors import UsageError
 
 if TYPE_CHECKING:
     from themis_vcs.model.oid import Oid
+    from themis_vcs.signing.keys import KeySigner
     from themis_vcs.store.forgetting import Forgot, State
 
 _SHOWN = 12
@@ -28,6 +30,7 @@ _SHOWN = 12
     examples=[
         ("What would go, and what would stay because others hold it?", "themis forget main --dry-run"),
         ("Take away the last run of main", "themis forget main --reason 'an answer has a password'"),
+        ("And vouch for the tombstone", "themis forget main --reason 'withdrawn' --sign"),
         (
             "Take away every run that holds what was generated for a case",
             "themis forget --all-that-hold main:generate/questions/sum --reason 'personal data'",
@@ -43,6 +46,8 @@ _SHOWN = 12
     multiple=True,
     help="Also every run that holds this object: an id, or REV:STAGE/DATASET/CASE. Repeatable.",
 )
+@click.option("--sign", is_flag=True, help="Sign the tombstones.")
+@key_options
 @wait_option
 @click.option("--dry-run", is_flag=True, help="Say what would go and what would stay; change nothing.")
 @json_option()
@@ -52,6 +57,8 @@ def command(
     revisions: tuple[str, ...],
     reason: str | None,
     holding: tuple[str, ...],
+    sign: bool,
+    choice: KeyChoice,
     wait: float,
     dry_run: bool,
     as_json: bool,
@@ -68,6 +75,9 @@ def command(
     """
     if not dry_run and not (reason or "").strip():
         raise UsageError("say why", hint="themis forget REV --reason TEXT; --dry-run needs none")
+    if choice.made and not sign:
+        raise UsageError("--key and --passphrase-file are for --sign")
+    by = choice.signer() if sign and not dry_run else None
     live = session.output.live()
     try:
         finished = None if dry_run else _finish(session, wait, live)
@@ -75,6 +85,8 @@ def command(
     finally:
         if live is not None:
             live.clear()
+    if by is not None:
+        _sign(session, found, by)
     if as_json:
         session.output.json(found)
     else:
@@ -121,6 +133,15 @@ def _forget(
         dry_run=dry_run,
         progress=_shown(live),
     )
+
+
+def _sign(session: Session, found: Forgot, by: KeySigner) -> None:
+    from themis_vcs.signing.sign import sign
+    from themis_vcs.store.tombstones import ref_of
+
+    with session.writing() as repository:
+        stones = {name: repository.ref(name) for name in (ref_of(bytes.fromhex(each.oid)) for each in found.states)}
+        sign(repository, {name: oid for name, oid in stones.items() if oid is not None}, by, message="forget")
 
 
 def _meant(session: Session, revisions: tuple[str, ...], holding: tuple[str, ...]) -> tuple[list[Oid], list[Oid]]:
