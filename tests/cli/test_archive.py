@@ -171,7 +171,7 @@ def test_an_attestation_goes_into_an_archive_and_holds_for_what_is_restored(made
     person = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
     assert made("key", "generate", "me", "--no-passphrase", **person).status == 0
     assert made("key", "trust", "me", **person).status == 0
-    done = made("archive", "create", "main", "-o", str(tmp_path / "signed"), "--sign", **person)
+    done = made("archive", "create", "main", "-o", str(tmp_path / "signed"), "--attest", **person)
     assert done.status == 0, done.err
     elsewhere = Project(tmp_path)
     assert elsewhere("archive", "verify", "signed").status == 0

@@ -195,3 +195,19 @@ def test_the_commands(project: Project, tmp_path: Path) -> None:
     assert themis("verify-attestation", "a.json").status == 14
     assert themis("verify-attestation", "absent.json").status == 1
     assert [each.name for each in project.path.glob(".a.json*")] == []
+
+
+def test_an_archive_can_have_one_of_each_run(project: Project, tmp_path: Path) -> None:
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+
+    def themis(*arguments: str) -> Outcome:
+        return project(*arguments, **environ)
+
+    assert themis("archive", "create", "main", "-o", "shelf", "--key", "me").status == 2
+    assert themis("key", "generate", "me", "--no-passphrase").status == 0
+    assert themis("key", "trust", "me").status == 0
+    done = themis("archive", "create", "main", "-o", "shelf", "--attest")
+    assert done.status == 0, done.err
+    (found,) = (project.path / "shelf").glob("data/runs/*/attestation.intoto.json")
+    assert themis("verify-attestation", str(found), "main").status == 0
+    assert themis("archive", "verify", "shelf").status == 0

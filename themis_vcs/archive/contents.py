@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import version
 from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
@@ -100,18 +99,19 @@ FILES: Final[Mapping[str, Form]] = {
     "report.csv": Form("A row per case and metric", "text/csv", None, table),
     "audit.json": Form("What an audit found when the archive was made", "application/json", None, audited),
 }
-"""The files of a run by name. Whoever has more to add to a run, as `attestation` does, gives `create` more of them."""
+"""The files of a run by name."""
 ATTESTATION: Final = "attestation.intoto.json"
 
 
-def attestation(signer: Signer) -> Form:
-    """Return the file in which the holder of a key states what a run was made from and came to."""
+def with_attestation(signer: Signer, tool: str) -> dict[str, Form]:
+    """Return the files of a run, and a signed attestation of it; `tool` is the version of themis."""
 
     def write(run: Subject, file: BinaryIO) -> None:
         def told(read: int) -> None:
-            run.progress(f"audit of {run.label}, {read:,} objects")
+            run.progress(f"{run.label}/{ATTESTATION}, {read:,} objects audited")
 
         name = f"names/{run.found.run.name}"
-        file.write(attest(run.repository, run.found, name, signer, tool=version("themis-vcs"), progress=told))
+        file.write(attest(run.repository, run.found, name, signer, tool=tool, progress=told))
 
-    return Form("A signed in-toto statement of it", "application/vnd.dsse.envelope.v1+json", "attestation.md", write)
+    about = "What the run was made from and came to, signed, as an in-toto statement"
+    return {**FILES, ATTESTATION: Form(about, "application/vnd.in-toto+json", "attestation.md", write)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from themis_vcs.cli.wording import count, short, size
 from themis_vcs.errors import Corrupt, UsageError
 
 if TYPE_CHECKING:
+    from themis_vcs.archive.contents import Form
     from themis_vcs.archive.create import Made
     from themis_vcs.archive.layout import Progress
     from themis_vcs.archive.verify import Verified
@@ -49,7 +50,7 @@ def command() -> None:
             "themis archive create main -o main.zip --author 'Lovelace, Ada' --orcid 0000-0002-1825-0097 "
             "--license CC-BY-4.0",
         ),
-        ("With a signed attestation of every run", "themis archive create paper -o paper.zip --sign"),
+        ("With a signed statement of what each run came to", "themis archive create paper -o paper.zip --attest"),
         ("All that the store has, in a directory", "themis archive create --all -o shelf"),
     ],
 )
@@ -66,7 +67,7 @@ def command() -> None:
 )
 @click.option("--license", "spdx", metavar="SPDX", help="The identifier of a licence, such as CC-BY-4.0.")
 @click.option("--description", metavar="TEXT", default="", help="What it is about, in a sentence.")
-@click.option("--sign", is_flag=True, help="Put in an attestation of every run, as `themis attest` makes it.")
+@click.option("--attest", is_flag=True, help="Put in a signed attestation of each run, as `themis attest` writes it.")
 @key_options
 @click.option("--force", is_flag=True, help="Replace an archive that is there.")
 @click.option("--progress", is_flag=True, help="Show progress although stderr is no terminal.")
@@ -82,7 +83,7 @@ def create(
     orcids: tuple[str, ...],
     spdx: str | None,
     description: str,
-    sign: bool,
+    attest: bool,
     choice: KeyChoice,
     force: bool,
     progress: bool,
@@ -94,13 +95,10 @@ def create(
     The same refs with the same options give the same bytes: all dates are those of the runs.
     """
     from themis_vcs.archive.citation import credits_of
-    from themis_vcs.archive.contents import ATTESTATION, FILES, attestation
     from themis_vcs.archive.create import create as write
     from themis_vcs.pipeline.garbage import collected_seldom
 
-    if choice.made and not sign:
-        raise UsageError("--key and --passphrase-file are for --sign")
-    forms = {**FILES, ATTESTATION: attestation(choice.signer())} if sign else FILES
+    forms = _forms(choice, attest=attest)
     with session.reading() as repository, collected_seldom():
         refs = refs_meant(session, repository, revisions, everything)
         if not refs:
@@ -112,6 +110,16 @@ def create(
     _report_made(session, target, made, as_json)
     if spdx is None and not as_json:
         session.output.note("no licence was given, so nobody may use it before asking; --license names one")
+
+
+def _forms(choice: KeyChoice, *, attest: bool) -> Mapping[str, Form]:
+    """The files of each run."""
+    from themis_vcs.archive.contents import FILES, with_attestation
+    from themis_vcs.pipeline.provenance import version
+
+    if choice.made and not attest:
+        raise UsageError("--key and --passphrase-file are for --attest")
+    return with_attestation(choice.signer(), version()) if attest else FILES
 
 
 @contextmanager
