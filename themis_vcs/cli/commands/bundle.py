@@ -135,13 +135,14 @@ def create(
 def _refs(session: Session, repository: Repository, revisions: tuple[str, ...], everything: bool) -> dict[str, Oid]:
     from themis_vcs.errors import NotFound
     from themis_vcs.store.resolve import resolve_run
+    from themis_vcs.store.tombstones import TOMBSTONES
     from themis_vcs.transfer.sharing import select
     from themis_vcs.transfer.store_endpoint import StoreEndpoint
 
     known = StoreEndpoint(repository).refs()
     if everything:
         return known
-    found: dict[str, Oid] = {}
+    found = {ref: oid for ref, oid in known.items() if ref.startswith(TOMBSTONES)}
     for revision in revisions or (session.revision(repository, None),):
         try:
             meant = select(known, [revision], "this store")
