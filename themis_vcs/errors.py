@@ -215,10 +215,11 @@ class MalformedPack(Corrupt):
 
 
 class RemoteError(ThemisError):
-    """A server or a model provider that does not answer as it must."""
+    """A server or a model provider that does not answer as it must; `failure` is the code of what failed there."""
 
     code = "remote"
     exit_status = 15
+    failure: str | None = None
 
 
 class ProviderError(RemoteError):

@@ -268,7 +268,13 @@ def test_stats_counts_what_is_there(finished: Project) -> None:
     assert document["kinds"]["run"]["objects"] == 2
     assert document["objects"] == finished.here("status", "--json").document["objects"]
     assert document["refs"]["names"] == 1
-    assert finished.here("stats").out.splitlines()[0].split() == ["kind", "objects", "payload"]
+    lines = [line.split() for line in finished.here("stats").out.splitlines()]
+    assert lines[0] == ["what", "objects", "payload", "on", "disk"]
+    assert ["all", f"{document['objects']:,}"] in [line[:2] for line in lines]
+    parts, reached = document["usage"]["parts"], document["usage"]["reached"]
+    assert parts["step generate"]["objects"] > 0
+    assert sum(each["objects"] for each in reached) == sum(part["objects"] for part in parts.values())
+    assert [each["by"] for each in reached] == ["names/main", "other refs", "reflogs alone", "nothing"]
 
 
 def test_a_tag_stays_where_it_was_put(project: Project) -> None:

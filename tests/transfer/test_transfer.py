@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from tests.support.experiments import dataset, experiment
 from tests.support.packs import framed, mutated, read_all, whole_pack
 from tests.support.stores import store_run
 from themis_vcs import InMemoryRunStore, LmdbRunStore
-from themis_vcs.errors import Corrupt, FormatError, MalformedPack, MissingReference, RefConflict
+from themis_vcs.errors import Corrupt, FormatError, MalformedPack, MissingReference, RefConflict, RemoteError
 from themis_vcs.model.objects import Tag, Value
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import ANY, Anything, RefUpdate, Stored
 from themis_vcs.store.fsck import fsck
 from themis_vcs.store.repository import Repository
-from themis_vcs.transfer.endpoint import Transferred
+from themis_vcs.transfer.endpoint import Progress, Source, Transferred
 from themis_vcs.transfer.pack import PackWriter
 from themis_vcs.transfer.receive import receive
 from themis_vcs.transfer.send import packs
@@ -188,3 +188,44 @@ def test_what_compresses_too_well_for_a_pack_travels_raw(source: Repository, tar
     source.flush()
     transfer(source, target, [RefUpdate("tags/v1", tag)], message="pull")
     assert target.read(oid) == source.read(oid)
+
+
+class _Forgetful(StoreEndpoint):
+    """A target in which somebody deletes what it said to have, before the first pack arrives."""
+
+    def __init__(self, repository: Repository, times: int, error: Exception) -> None:
+        super().__init__(repository)
+        self.times, self._error = times, error
+
+    def take(self, items: Iterable[Stored], source: Source, progress: Progress | None = None) -> Transferred:
+        self.times -= 1
+        if self.times >= 0:
+            list(items)
+            raise self._error
+        return super().take(items, source, progress)
+
+
+def _elsewhere(code: str) -> RemoteError:
+    error = RemoteError("there")
+    error.failure = code
+    return error
+
+
+@pytest.mark.parametrize("error", [MissingReference(bytes(32), None), _elsewhere("missing-reference")])
+def test_a_target_that_has_lost_what_it_had_is_sent_it_once_more(error: Exception) -> None:
+    with Repository.memory() as source, Repository.memory() as target:
+        run = store_run(source, 4).run
+        update = RefUpdate("names/demo", run)
+        between(StoreEndpoint(source), _Forgetful(target, 1, error), [update], message="push")
+        assert target.ref("names/demo") == run
+        with pytest.raises(type(error)):
+            between(StoreEndpoint(source), _Forgetful(target, 2, error), [update._replace(name="names/x")], message="p")
+
+
+def test_other_failures_are_not_repeated() -> None:
+    with Repository.memory() as source, Repository.memory() as target:
+        update = RefUpdate("names/demo", store_run(source, 4).run)
+        endpoint = _Forgetful(target, 1, _elsewhere("storage"))
+        with pytest.raises(RemoteError):
+            between(StoreEndpoint(source), endpoint, [update], message="push")
+        assert endpoint.times == 0

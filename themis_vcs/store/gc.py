@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -176,7 +176,7 @@ class Sweep:
         for found in self.marks.read(doomed):
             kinds["damaged" if found.payload is None else _label(found.payload)] += 1
             collected.bytes += found.size
-            for at in self._below(found):
+            for at in self._unmarked(_below(found)):
                 self._users[at] += 1
         collected.kinds = dict(kinds.most_common())
         collected.objects = kinds.total()
@@ -191,18 +191,17 @@ class Sweep:
         done = 0
         while self._ready:
             chosen = [self._ready.pop() for _ in range(min(_AT_ONCE, len(self._ready)))]
-            for found in self._deleted(chosen):
+            for going in self._deleted(chosen):
                 done += 1
-                for at in self._below(found):
+                for at in self._unmarked(going.below):
                     self._users[at] -= 1
                     if not self._users[at]:
                         self._ready.append(at)
             self._tell("deleting", done)
 
-    def _below(self, found: Found) -> list[int]:
-        """Return what an object refers to and is not marked."""
-        children = set(references_in(found.payload)) if found.payload is not None else ()
-        return [at for child in children for at in self.marks.places(child) if not self.marks.marked[at]]
+    def _unmarked(self, oids: Iterable[Oid]) -> list[int]:
+        """Return the places of those of some objects that are not marked."""
+        return [at for oid in oids for at in self.marks.places(oid) if not self.marks.marked[at]]
 
     def _rows_of_doomed(self) -> dict[Oid, list[tuple[str, bytes]]]:
         """Return the rows of tracks and facts that name objects that go, by these."""
@@ -215,36 +214,30 @@ class Sweep:
         kept = {oid for oid in rows if any(self.marks.marked[at] for at in self.marks.places(oid))}
         return {oid: found for oid, found in rows.items() if oid not in kept}
 
-    def _deleted(self, chosen: list[int]) -> list[Found]:
+    def _deleted(self, chosen: list[int]) -> list[_Going]:
         """Delete objects and the rows that lead to them, in one transaction; return those that were."""
         with self.lease.alone(self.policy.wait):
             self._catch_up()
             chosen = sorted((at for at in chosen if not self.marks.marked[at]), key=self.marks.location)
-            found = list(self.marks.read(chosen))
+            going = [_going(found) for found in self.marks.read(chosen)]
 
             def body(writer: Writer) -> int:
-                segments.forget(writer, [self.marks.row(each.at) for each in found])
-                for each in found:
+                segments.forget(writer, [self.marks.row(each.at) for each in going])
+                for each in going:
                     self._delete_rows(writer, each)
                 return int(writer.txn.id())
 
-            if found:
+            if going:
                 self._seen = self.backend.environment.write(body, timeout=self.policy.wait)
-        return found
+        return going
 
-    def _delete_rows(self, writer: Writer, found: Found) -> None:
-        for table, key in self._rows.get(found.oid, ()):
+    def _delete_rows(self, writer: Writer, going: _Going) -> None:
+        for table, key in [*self._rows.get(going.oid, ()), (lmdb.LOCAL, _FROM + going.oid.hex().encode())]:
             writer.delete(table, key)
-        if found.payload is None:
-            return
-        if is_step(found.payload):
-            key = key_of(load(found.payload, Step))
-            for each in (key, key + ARRIVED):
-                row = writer.get(lmdb.DERIVATIONS, each)
-                if row is not None and unsealed(lmdb.DERIVATIONS, each, row) == found.oid:
-                    writer.delete(lmdb.DERIVATIONS, each)
-        elif kind_of(found.payload) == "run":
-            writer.delete(lmdb.LOCAL, _FROM + found.oid.hex().encode())
+        for key in going.keys:
+            row = writer.get(lmdb.DERIVATIONS, key)
+            if row is not None and unsealed(lmdb.DERIVATIONS, key, row) == going.oid:
+                writer.delete(lmdb.DERIVATIONS, key)
 
     def _catch_up(self) -> None:
         """Mark what others have written or have come to need since the last look."""
@@ -282,6 +275,29 @@ class Sweep:
         lost = [oid for oid in self.backend.missing(self.marks.absent) if oid not in gone]
         if lost:
             raise Corrupt(f"object {lost[0].hex()} is missing, and something refers to it", oid=lost[0])
+
+
+class _Going(NamedTuple):
+    """What must be known of an object to delete it, without its payload, of which there may be a thousand large ones:
+    its place, its oid, what it refers to, and the keys under which it may have been derived.
+    """
+
+    at: int
+    oid: Oid
+    below: set[Oid]
+    keys: list[bytes]
+
+
+def _going(found: Found) -> _Going:
+    keys = []
+    if found.payload is not None and is_step(found.payload):
+        key = key_of(load(found.payload, Step))
+        keys = [key, key + ARRIVED]
+    return _Going(found.at, found.oid, _below(found), keys)
+
+
+def _below(found: Found) -> set[Oid]:
+    return set() if found.payload is None else set(references_in(found.payload))
 
 
 def _label(payload: bytes) -> str:

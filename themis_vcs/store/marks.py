@@ -10,6 +10,8 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from heapq import merge
+from itertools import islice
 from typing import Final, NamedTuple
 
 from themis_vcs.errors import Corrupt, ThemisError
@@ -23,6 +25,7 @@ from themis_vcs.store.segments import PREFIX, Finder, Location
 _AT_ONCE: Final = 2_048
 _BYTES: Final = 16 << 20
 _ROWS: Final = 50_000
+_SORTED: Final = 100_000
 
 
 class Found(NamedTuple):
@@ -111,7 +114,7 @@ class Marks:
         `absent`. `below` gives what an object has below it. Every object is read, mostly twice.
         """
         result = bytearray(found)
-        order = sorted(range(len(self)), key=self._locations.__getitem__)
+        order = self._by_location(iter(range(len(self))))
         more = True
         while more:
             more = False
@@ -130,7 +133,7 @@ class Marks:
         """Return the places of the objects that are marked, or are not, in the order in which they lie."""
         wanted = int(marked)
         places = (at for at, bit in enumerate(self.marked) if bit == wanted)
-        return array("I", sorted(places, key=self._locations.__getitem__))
+        return self._by_location(places)
 
     def read(self, places: Sequence[int]) -> Iterator[Found]:
         """Yield these objects, which should be in the order in which they lie. Those that have moved are left out."""
@@ -152,6 +155,14 @@ class Marks:
                         size += max(frame.size, frame.raw_length)
             for at, each in taken:
                 yield self._found(at, each)
+
+    def _by_location(self, places: Iterator[int]) -> array[int]:
+        """Return places in the order in which their objects lie, without a list of all of them."""
+        location = self._locations.__getitem__
+        runs = []
+        while chunk := list(islice(places, _SORTED)):
+            runs.append(array("I", sorted(chunk, key=location)))
+        return array("I", merge(*runs, key=location))
 
     def _found(self, at: int, frame: Frame | None) -> Found:
         prefix = self._prefixes[at].to_bytes(PREFIX, "big")

@@ -111,6 +111,8 @@ def _object(view: View, revision: Revision, *, peel: bool) -> Oid:
         if not run.parents:
             raise RevisionNotFound(f"{revision}: {revision.base} has {_only_so_many(step, 'run')} before it")
         oid = run.parents[0]
+    if revision.ancestors or revision.reflog:
+        _there(view, oid, str(revision))
     return oid
 
 

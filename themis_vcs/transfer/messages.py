@@ -140,8 +140,12 @@ def raised(failure: Failure, name: str) -> ThemisError:
     """Return the error that is to be raised for one that happened at the other end, which `name` says."""
     if failure.code == RefConflict.code and failure.name is not None:
         return RefConflict(_shown(failure.name), _oid(failure.expected), _oid(failure.actual))
-    kind = FormatError if failure.code == FormatError.code else RemoteError
-    return kind(f"{name}: {_shown(failure.message)}", hint=None if failure.hint is None else _shown(failure.hint))
+    hint = None if failure.hint is None else _shown(failure.hint)
+    if failure.code == FormatError.code:
+        return FormatError(f"{name}: {_shown(failure.message)}", hint=hint)
+    error = RemoteError(f"{name}: {_shown(failure.message)}", hint=hint)
+    error.failure = failure.code
+    return error
 
 
 def _shown(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from themis_vcs.errors import MissingReference
+from themis_vcs.errors import MissingReference, RemoteError
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate, Stored
 from themis_vcs.store.refs import moves_of
@@ -63,9 +63,9 @@ def _brought(
             if roots:
                 brought += target.take(lacking(source, target, roots, () if last else known), source, progress)
             target.move(moves, message)
-        except MissingReference:
+        except (MissingReference, RemoteError) as error:
             # What the target had a moment ago, somebody has deleted there meanwhile.
-            if last:
+            if last or MissingReference.code not in (error.code, getattr(error, "failure", None)):
                 raise
         else:
             break

@@ -164,7 +164,8 @@ def _print(output: Output, found: Forgot) -> None:
     for name in found.moved:
         output.line(f"  {name} goes back to the run before")
     for name in found.refs:
-        output.line(dim(f"  {name} goes"))
+        if not name.startswith("runs/"):
+            output.line(f"  {name} goes")
     kinds = ", ".join(f"{kind} {number:,}" for kind, number in found.kinds.items())
     verb = "would go" if found.dry_run else "went"
     output.line(f"{count(found.objects, 'object')}, {size(found.bytes)}, {verb}: {kinds}")

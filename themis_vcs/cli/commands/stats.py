@@ -45,8 +45,13 @@ def command(session: Session, as_json: bool) -> None:
 
 
 def _print_usage(output: Output, usage: Usage) -> None:
+    from msgspec.structs import astuple
+
     rows: list[list[Part]] = [["what", "objects", "payload", "on disk"]]
     rows += [[what, f"{each.objects:,}", size(each.bytes), size(each.stored)] for what, each in usage.parts.items()]
+    parts = usage.parts.values()
+    amount, payload, stored = (sum(each[at] for each in map(astuple, parts)) for at in range(3))
+    rows.append(["all", f"{amount:,}", size(payload), size(stored)])
     output.table(rows, right=(1, 2, 3))
     output.line()
     rows = [["reached by", "objects", "on disk"]]
@@ -59,12 +64,6 @@ def _print_usage(output: Output, usage: Usage) -> None:
 def _print(output: Output, found: Inventory) -> None:
     if found.usage is not None:
         _print_usage(output, found.usage)
-    rows: list[list[Part]] = [["kind", "objects", "payload"]]
-    for kind, each in found.kinds.items():
-        rows.append([kind, f"{each.objects:,}", size(each.bytes)])
-    rows.append(["all", f"{found.objects:,}", size(found.payload_bytes)])
-    output.table(rows, right=(1, 2))
-    output.line()
     ratio = f"; used bytes per payload byte: {found.ratio:.2f}" if found.ratio is not None else ""
     output.line(f"on disk       {size(found.file_bytes)}, {size(found.free_bytes)} of it free{ratio}")
     output.line(f"segments      {found.segments:,}")
