@@ -311,6 +311,14 @@ def a_move_is_taken_out_of_the_log(store: LmdbRunStore) -> Oid:
     return head(repository)
 
 
+def the_beginning_of_the_log_is_cut_off(store: LmdbRunStore) -> Oid:
+    repository = store.repository
+    experiment(8, name="main", metrics=[Equal()]).replay(stage="score", store=store)
+    written(repository, lambda writer: writer.delete("reflog", b"names/main\0" + (1).to_bytes(8, "big")))
+    assert len(repository.reflog("names/main")) == 1
+    return head(repository)
+
+
 def the_ref_of_a_stage_is_moved(store: LmdbRunStore) -> Oid:
     repository = store.repository
     run = repository.load(head(repository), Run)
@@ -351,7 +359,8 @@ FORGERIES: list[tuple[Forgery, str, str]] = [
     (a_ref_is_moved_back, "integrity", "ref-damaged"),
     (a_name_is_moved_back, "integrity", "ref-damaged"),
     (a_move_is_taken_out_of_the_log, "integrity", "ref-moved"),
-    (the_ref_of_a_stage_is_moved, "integrity", "ref-moved"),
+    (the_beginning_of_the_log_is_cut_off, "integrity", "ref-moved"),
+    (the_ref_of_a_stage_is_moved, "integrity", "ref-damaged"),
     (a_case_is_there_twice, "integrity", "case-misnamed"),
     (a_value_is_swapped, "provenance", "step-of-another-value"),
     (a_score_is_altered, "provenance", "step-of-another-value"),

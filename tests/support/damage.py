@@ -63,8 +63,8 @@ def _named(repository: Repository, known: set[Oid]) -> list[Oid]:
     return found
 
 
-def read_all(path: Path, oids: Iterable[Oid], names: Iterable[str]) -> Read:
-    """Read everything in a child process; an error counts as its code."""
+def read_all(path: Path, oids: Iterable[Oid], names: Iterable[str], *, named_only: bool = False) -> Read:
+    """Read everything, or only these objects and refs, in a child process; an error counts as its code."""
     receive, send = os.pipe()
     child = os.fork()
     if child == 0:
@@ -72,7 +72,7 @@ def read_all(path: Path, oids: Iterable[Oid], names: Iterable[str]) -> Read:
         faulthandler.disable()
         try:
             with os.fdopen(send, "wb") as stream:
-                pickle.dump(_answers(path, oids, names), stream)
+                pickle.dump(_answers(path, oids, names, named_only), stream)
         finally:
             os._exit(0)
     os.close(send)
@@ -82,13 +82,15 @@ def read_all(path: Path, oids: Iterable[Oid], names: Iterable[str]) -> Read:
     return Read({}, -code) if code < 0 else Read(pickle.loads(data))
 
 
-def _answers(path: Path, oids: Iterable[Oid], names: Iterable[str]) -> dict[str, object]:
+def _answers(path: Path, oids: Iterable[Oid], names: Iterable[str], named_only: bool) -> dict[str, object]:
     try:
         repository = Repository.open(path, readonly=True)
     except ThemisError as error:
         return {"open": f"error: {error.code}"}
     answers: dict[str, object] = {}
     for question, answer in questions(repository, oids, names).items():
+        if named_only and question.split()[0] not in ("object", "ref", "reflog"):
+            continue
         try:
             answers[question] = answer()
         except ThemisError as error:

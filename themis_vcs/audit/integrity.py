@@ -168,22 +168,10 @@ class Integrity:
 
 
 def _refs(view: View, oid: bytes, run: dict[str, Any], stages: dict[str, bytes]) -> Iterator[Finding]:
-    """Whether the refs of a run stand where their logs say, by an unbroken line of moves, and those of its stages."""
+    """Whether the refs of a run stand where their logs say, and those of its stages at its own."""
     prefix = f"runs/{run['run_id'].hex()}/"
-    for ref in (*_names(view, oid, run["name"]), f"{prefix}head"):
-        try:
-            at, moves = view.ref(ref), view.reflog(ref)
-        except ThemisError as error:
-            yield _of_ref("ref-damaged", str(error), ref)
-            continue
-        if at is None:
-            continue
-        # Newest first: each move began where the one before it ended, and the ref stands where the last one did.
-        for then, move in zip([at, *(each.old for each in moves)], moves, strict=False):
-            if then != move.new:
-                ended = "nowhere" if move.new is None else move.new.hex()[:12]
-                message = f"{ref}: a move ended at {ended}, and what follows is elsewhere: it was moved by other means"
-                yield _of_ref("ref-moved", message, ref)
+    for ref in (*_names(view, oid, run["name"]), *(f"{prefix}{each}" for each in ("head", *stages))):
+        yield from _log(view, ref)
     try:
         there = dict(view.refs(prefix))
     except ThemisError as error:
@@ -194,6 +182,25 @@ def _refs(view: View, oid: bytes, run: dict[str, Any], stages: dict[str, bytes])
             if there.get(f"{prefix}{name}", stage) != stage:
                 message = f"{prefix}{name}: it is not at that stage of the run that its head is at"
                 yield _of_ref("ref-moved", message, f"{prefix}{name}")
+
+
+def _log(view: View, ref: str) -> Iterator[Finding]:
+    """Whether a ref came to where it is by an unbroken line of moves."""
+    try:
+        at, moves = view.ref(ref), view.reflog(ref)
+    except ThemisError as error:
+        yield _of_ref("ref-damaged", str(error), ref)
+        return
+    if at is None:
+        return
+    # Newest first: each move began where the one before it ended, and the ref stands where the last one did.
+    for then, move in zip([at, *(each.old for each in moves)], moves, strict=False):
+        if then != move.new:
+            ended = "nowhere" if move.new is None else move.new.hex()[:12]
+            message = f"{ref}: a move ended at {ended}, and what follows is elsewhere: it was moved by other means"
+            yield _of_ref("ref-moved", message, ref)
+    if moves and moves[-1].old is not None:
+        yield _of_ref("ref-moved", f"{ref}: its log begins in the midst, moves before that are lacking", ref)
 
 
 def _names(view: View, oid: bytes, made_under: str) -> list[str]:
