@@ -16,6 +16,7 @@ from tests.archive.conftest import Shelved
 from tests.support.archives import CREDITS, archived, held_by, store_runs
 from themis_vcs.archive.citation import credits_of
 from themis_vcs.archive.create import create
+from themis_vcs.archive.layout import runs_of
 from themis_vcs.archive.opening import describe, is_archive, source
 from themis_vcs.archive.verify import verify
 from themis_vcs.errors import Corrupt, DataError, FormatError, NotFound, StorageError, UsageError
@@ -82,6 +83,14 @@ def test_the_same_refs_give_the_same_bytes(shelved: Shelved, tmp_path: Path) -> 
     for name, each in files.items():
         assert (tmp_path / "sums" / name).read_bytes() == each.read_bytes(), name
     assert len(files) == sum(each.is_file() for each in (tmp_path / "sums").rglob("*"))
+
+
+def test_a_run_of_several_refs_is_called_after_the_first() -> None:  # ARCHIVE-7
+    with Repository.memory() as repository:
+        store_runs(repository, 1)
+        oid, _ = resolve_run(repository, "main")
+        refs = {"tags/z": oid, "names/b/second": oid, "names/a/first": oid, "signatures/names/a": oid}
+        assert runs_of(refs, repository.get) == {f"first-{oid.hex()[:12]}": oid}
 
 
 def test_the_longest_names_fit(tmp_path: Path) -> None:
