@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from tests.archive.conftest import Shelved
 from tests.support.archives import CREDITS, archived, held_by, store_runs
 from themis_vcs.archive.citation import credits_of
 from themis_vcs.archive.create import create
+from themis_vcs.archive.layout import runs_of
 from themis_vcs.archive.opening import describe, is_archive, source
 from themis_vcs.archive.verify import verify
 from themis_vcs.errors import Corrupt, DataError, FormatError, NotFound, StorageError, UsageError
@@ -23,6 +25,8 @@ from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.fsck import fsck
 from themis_vcs.store.repository import Repository
 from themis_vcs.store.resolve import resolve_run
+from themis_vcs.transfer import bundling
+from themis_vcs.transfer.bundle import open_bundle
 from themis_vcs.transfer.store_endpoint import StoreEndpoint
 from themis_vcs.transfer.transfer import transfer
 
@@ -81,6 +85,14 @@ def test_the_same_refs_give_the_same_bytes(shelved: Shelved, tmp_path: Path) -> 
     assert len(files) == sum(each.is_file() for each in (tmp_path / "sums").rglob("*"))
 
 
+def test_a_run_of_several_refs_is_called_after_the_first() -> None:  # ARCHIVE-7
+    with Repository.memory() as repository:
+        store_runs(repository, 1)
+        oid, _ = resolve_run(repository, "main")
+        refs = {"tags/z": oid, "names/b/second": oid, "names/a/first": oid, "signatures/names/a": oid}
+        assert runs_of(refs, repository.get) == {f"first-{oid.hex()[:12]}": oid}
+
+
 def test_the_longest_names_fit(tmp_path: Path) -> None:
     with Repository.init(tmp_path / "store") as repository:
         store_runs(repository, 1)
@@ -128,6 +140,22 @@ def test_what_fails_leaves_nothing(shelved: Shelved, tmp_path: Path, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         archived(shelved.repository, tmp_path / "a")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_file_and_directory_is_synced_before_it_has_its_name(
+    shelved: Shelved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, sync = set(), os.fsync
+
+    def noted(descriptor: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        synced.add(Path(*path.relative_to(tmp_path).parts[1:]) if path != tmp_path else None)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    archived(shelved.repository, tmp_path / "a")
+    there = {each.relative_to(tmp_path / "a") for each in (tmp_path / "a").rglob("*")}
+    assert synced == {*there, Path(), None}
 
 
 def test_only_runs_are_archived(tmp_path: Path) -> None:
@@ -224,6 +252,21 @@ def left_out(folder: Path) -> None:
     each.unlink()
 
 
+def unnamed_file(folder: Path) -> None:
+    (folder / "data/extra.txt").write_text("hello")
+
+
+def incremental(folder: Path) -> None:
+    """Put a bundle into it that needs the first run."""
+    whole = open_bundle(folder / "data/runs.bundle")
+    with Repository.memory() as repository:
+        transfer(whole, StoreEndpoint(repository), [RefUpdate(*ref, None) for ref in whole.refs().items()], message="")
+        with (folder / "data/runs.bundle").open("wb") as file:
+            first, main = (resolve_run(repository, name)[0] for name in ("first", "main"))
+            bundling.create(repository, {"names/main": main}, lambda _: file, since=[first])
+    whole.close()
+
+
 def unprofiled(folder: Path) -> None:
     crate = folder / "data/ro-crate-metadata.json"
     crate.write_text(crate.read_text().replace("wfrun/process/0.6", "wfrun/process/9"))
@@ -240,6 +283,8 @@ def no_crate(folder: Path) -> None:
         (other_run, "stages.jsonl", "not of the run"),
         (unnamed_run, "another-0123456789ab/stages.jsonl", "of no run"),
         (left_out, "stages.jsonl", "missing"),
+        (unnamed_file, "ro-crate-metadata.json", "does not name data/extra.txt"),
+        (incremental, "runs.bundle", "builds on runs"),
         (unprofiled, "ro-crate-metadata.json", "does not conform"),
         (no_crate, "ro-crate-metadata.json", "not the metadata"),
         (lambda folder: flip(folder / "data/runs.bundle", 400), "runs.bundle", ""),

@@ -159,6 +159,12 @@ def test_a_file_of_another_size_than_its_header_says_is_damaged(lies: dict[str, 
         file.read(2**20)
 
 
+def test_what_expands_beyond_its_size_is_stopped_there() -> None:
+    members = opened(assembled(("a/bagit.txt", bytes(1 << 24)), size=10))
+    with pytest.raises(Corrupt, match="damaged"), members.open("bagit.txt") as file:
+        file.read(1)
+
+
 @pytest.mark.parametrize("name", ["data/README.txt", "data/runs.bundle"])
 def test_a_checksum_that_two_headers_agree_on_must_be_right(name: str, shelved: Shelved, tmp_path: Path) -> None:
     data = bytearray(shelved.file.read_bytes())
