@@ -85,6 +85,8 @@ class Kinds:
         if type(obj) is Value:  # It refers to nothing, and most objects are values.
             self._met[oid] = Value
             return obj
+        if self._lacking is not None:  # Nothing of all this will be taken in.
+            return obj
         for reference, wanted in zip(references(obj), kinds_referred(obj), strict=False):
             if wanted is None:
                 break
