@@ -9,6 +9,8 @@ from __future__ import annotations
 from themis_vcs.errors import DecodingError
 
 _FIXED, _LENGTH, _ITEMS, _STOP = range(4)
+_SHORT = frozenset({0xC4, 0xD9})
+"""Bytes and text whose length is one byte."""
 
 
 def check_elements(data: bytes, limit: int) -> None:
@@ -23,6 +25,9 @@ def check_elements(data: bytes, limit: int) -> None:
         skip = skips[head]
         if skip:
             position += skip
+            continue
+        if head in _SHORT and position + 1 < end:  # What most of large data is made of.
+            position += 2 + data[position + 1]
             continue
         how, width, factor = opens[head]
         if how == _STOP:
