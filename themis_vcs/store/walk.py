@@ -54,9 +54,10 @@ class Walk(Generic[T]):
 
     def _ask(self, oids: Iterable[Oid]) -> list[Oid]:
         """Return those that nothing was known of and that are lacking, and remember which are not."""
-        new = list(dict.fromkeys(oids))
         for known in (self._there, self._there_before, self._lacking):
-            new = list(filterfalse(known.__contains__, new))
+            if known:
+                oids = filterfalse(known.__contains__, oids)
+        new = list(dict.fromkeys(oids))
         absent = self._missing(new) if new else []
         self._lacking.update(absent)
         if len(absent) < len(new):

@@ -41,9 +41,9 @@ def _entries(view: View, old: Oid, new: Oid) -> Iterator[set[Oid]]:
     while ours:
         ours, theirs = ours - theirs, theirs - ours
         nodes = [view.load(oid, TreeNode) for oid in ours]
-        ours = {oid for node in nodes for oid in oids_of(node)}
+        ours = set().union(*map(oids_of, nodes))
         yield ours
         if not nodes or not nodes[0].level:
             return
         others = (view.load(oid, TreeNode) for oid in theirs)
-        theirs = {oid for node in others if node.level for oid in oids_of(node)}
+        theirs = set().union(*(oids_of(node) for node in others if node.level))
