@@ -78,6 +78,8 @@ def repair(path: Path, source: Spare | None, *, wait: float = 30.0, progress: Pr
     tell = progress or (lambda what, objects: None)
     store = Layout(path)
     with alone(path, wait):
+        # What a repair has left that was killed, perhaps after it had put the new database in place.
+        shutil.rmtree(path / _PLACE, ignore_errors=True)
         before = fsck(path, lambda objects: tell("checking", objects), wait=wait)
         if not any(finding.severity != "note" for finding in before.findings):
             return Repaired(before=before, after=before)
@@ -92,8 +94,6 @@ def repair(path: Path, source: Spare | None, *, wait: float = 30.0, progress: Pr
 
 def _replaced(store: Layout, before: Report, source: Spare | None, tell: Progress) -> Repaired:
     made = Layout(store.path / _PLACE)
-    # What a repair has left that was killed.
-    shutil.rmtree(made.path, ignore_errors=True)
     try:
         work = _Repair(made.path, source, tell)
         try:
