@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.support.stores import FINGERPRINT, Stored, store_run, store_tag
-from themis_vcs.errors import NotFound, RevisionNotFound, UsageError
+from themis_vcs.errors import Corrupt, NotFound, RevisionNotFound, UsageError
 from themis_vcs.model.objects import Run, Value
 from themis_vcs.store.backend import ANY, RefUpdate
 from themis_vcs.store.repository import Repository
-from themis_vcs.store.resolve import held, resolve
+from themis_vcs.store.resolve import held, resolve, resolve_run
 
 
 @pytest.fixture
@@ -132,3 +132,11 @@ def test_a_name_wins_over_an_id_that_begins_alike(any_repository: Repository, ru
 def test_a_text_that_is_no_revision_is_a_usage_error(any_repository: Repository, text: str) -> None:
     with pytest.raises(UsageError):
         resolve(any_repository, text)
+
+
+def test_a_ref_to_an_absent_object_is_damage() -> None:
+    repository = Repository.memory()
+    run = store_run(repository, 2).run
+    del repository.backend._objects[run]  # type: ignore[attr-defined]
+    with pytest.raises(Corrupt, match="is missing, and something refers to it"):
+        resolve_run(repository, "demo")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from themis_vcs.errors import NotFound, ObjectNotFound, RevisionNotFound, UsageError
+from themis_vcs.errors import Corrupt, NotFound, ObjectNotFound, RevisionNotFound, UsageError
 from themis_vcs.model import tree
 from themis_vcs.model.objects import Object, Run, Stage, Tag, Track, TreeNode, Value
 from themis_vcs.model.oid import Oid, is_prefix
@@ -141,6 +141,8 @@ def _moved_back(view: View, name: str, revision: Revision) -> Oid:
         oid = log[revision.reflog - 1].old
     if oid is None:
         raise RevisionNotFound(f"{revision}: {name} did not exist then")
+    if revision.reflog and not view.has(oid) and oid not in view.forgotten():
+        raise ObjectNotFound(oid, hint="a reflog does not keep what it names from `themis gc`")
     return oid
 
 
@@ -164,13 +166,17 @@ def _run(view: View, oid: Oid, text: str) -> Run:
 
 
 def _there(view: View, oid: Oid, text: str) -> Object:
-    """Return an object; RevisionNotFound, with why, if it is a run that was forgotten."""
+    """Return an object that a ref or an object names; RevisionNotFound, with why, if it is a run that was forgotten.
+
+    Corrupt if it is absent for no such reason.
+    """
     try:
         return view.get(oid)
-    except ObjectNotFound:
+    except ObjectNotFound as error:
         stone = view.ref(ref_of_tombstone(oid))
         if stone is None:
-            raise
+            what = f"{text}: object {oid.hex()} is missing, and something refers to it"
+            raise Corrupt(what, oid=oid) from error
     reason = said(view.load(stone, Value)).get("reason", "")
     raise RevisionNotFound(f"{text}: run {oid.hex()[:_SHORT]} was forgotten: {reason}")
 
