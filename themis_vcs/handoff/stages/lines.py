@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from themis_vcs.errors import DataError, FormatError
-from themis_vcs.handoff.stages.lossless import from_json, to_json
+from themis_vcs.handoff.stages.lossless import from_json, is_sayable, to_json
 from themis_vcs.model.objects import ComponentRef, Count, Name, StepError
 from themis_vcs.model.tree import case_of
 
@@ -22,7 +22,10 @@ FORMAT: Final = "themis.stage-bundle/1"
 MAX_LINE: Final = 256 << 20
 """Longest line in bytes: an object of 64 MiB whose every byte is escaped stays below it."""
 
-Hash: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Hash: TypeAlias = Annotated[
+    str, Meta(min_length=64, max_length=64, extra_json_schema={"pattern": "^[0-9a-f]{64}$"})
+]
+"""Decoding looks at its length alone, since a pattern takes as long as all the rest of a line; `oid_said` does more."""
 
 
 class Payload(Struct, frozen=True, forbid_unknown_fields=True):
@@ -177,7 +180,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 def encode(line: Line) -> bytes:
     """Return a line as it is written, with its end."""
-    return _ENCODER.encode(to_json(plain(line))) + b"\n"
+    return _ENCODER.encode(line if is_sayable(line) else to_json(plain(line))) + b"\n"
 
 
 def decode(data: bytes, where: str) -> Line:

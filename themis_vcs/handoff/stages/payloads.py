@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from themis_vcs.errors import DataError, EncodingError, ThemisError
+from themis_vcs.errors import DataError, EncodingError, ThemisError, UsageError
 from themis_vcs.evaluation.dataset import Case
 from themis_vcs.evaluation.values import VALUE_TYPES, restore, value_of
 from themis_vcs.handoff.stages.lines import Payload
 from themis_vcs.model.codec import encode
 from themis_vcs.model.objects import Value
+from themis_vcs.model.oid import Oid, parse_oid
 
 
 def payload_bytes(where: str, payload: Payload, field: str) -> bytes:
@@ -48,11 +49,19 @@ def encoded(make: Callable[[], bytes], where: str, field: str) -> bytes:
 
 def check_hash(where: str, field: str, said: str, found: bytes) -> None:
     """DataError unless the hash that a field says is the one that was found."""
-    if bytes.fromhex(said) != found:
+    if said != found.hex():
         raise DataError(
             f"{where}: {field}: {said} does not fit what it stands for, which is {found.hex()}",
             hint="the line was altered after it was written, or its writer computes hashes in another way",
         )
+
+
+def oid_said(where: str, field: str, said: str) -> Oid:
+    """Return the oid that a field spells. DataError for anything but lower-case hexadecimal digits."""
+    try:
+        return parse_oid(said)
+    except UsageError:
+        raise DataError(f"{where}: {field}: {said!r:.80} is not 64 lower-case hexadecimal digits") from None
 
 
 def check_order(where: str, last: str, key: str) -> None:

@@ -26,13 +26,13 @@ from themis_vcs.handoff.stages.lines import (
     TrackPart,
     component,
 )
-from themis_vcs.handoff.stages.payloads import check_hash, check_order, encoded, payload_bytes
+from themis_vcs.handoff.stages.payloads import check_hash, check_order, encoded, oid_said, payload_bytes
 from themis_vcs.model import tree
 from themis_vcs.model.codec import encode
 from themis_vcs.model.derivation import STAGES
 from themis_vcs.model.objects import Identity, Object, Run, Snapshot, Stage, Step, Track, dump
 from themis_vcs.model.oid import Oid, oid_of
-from themis_vcs.model.tree import case_key
+from themis_vcs.model.tree import case_key, case_of
 from themis_vcs.model.tree.casekey import quote
 from themis_vcs.pipeline.snapshot import run_id_of
 
@@ -103,7 +103,7 @@ class _Reading:
         stages = [self._stage(where, number, part) for number, part in enumerate(head.stages)]
         self._end()
         run = Run(
-            run_id=bytes.fromhex(head.run_id),
+            run_id=oid_said(where, "run_id", head.run_id),
             name=head.run.name,
             snapshot=snapshot_oid,
             stages=stages,
@@ -123,7 +123,10 @@ class _Reading:
         if head.format != FORMAT:
             raise DataError(f"{where}: format: {head.format!r:.80} is not {FORMAT}")
         said = head.snapshot.identity
-        identity = Identity(bytes.fromhex(said.cases), bytes.fromhex(said.datasets), said.revisions, said.stages)
+        cases, datasets = (
+            oid_said(where, f"snapshot.identity.{name}", getattr(said, name)) for name in ("cases", "datasets")
+        )
+        identity = Identity(cases, datasets, said.revisions, said.stages)
         check_hash(where, "run_id", head.run_id, encoded(lambda: run_id_of(identity), where, "snapshot.identity"))
         return identity
 
@@ -174,8 +177,12 @@ class _Reading:
         """Read the records of a track, and return what they make. `where` and `field` are those of it in the head."""
         ref = component(part.component, where, f"{field}.component")
         params = payload_bytes(where, part.params, f"{field}.params")
-        self._sink.keep(oid_of(params), params, "value:params")
-        inputs = [(name, bytes.fromhex(root)) for name, root in part.inputs]
+        params_oid = oid_of(params)
+        self._sink.keep(params_oid, params, "value:params")
+        inputs = [
+            (name, oid_said(where, f"{field}.inputs[{number}]", root))
+            for number, (name, root) in enumerate(part.inputs)
+        ]
         self._input_trees()
         for number, (name, root) in enumerate(inputs):
             if root not in self._trees:
@@ -194,7 +201,7 @@ class _Reading:
             key = self._key(place, record, part.fanout)
             check_order(place, last, key)
             last = key
-            value, step = self._record(place, record, key, ref.id, oid_of(params))
+            value, step = self._record(place, record, key, ref.id, params_oid)
             if value is None:
                 entries[2].append((key, step))
             else:
@@ -203,11 +210,11 @@ class _Reading:
         self._cursor.expect_more(f"the end of {stage} {part.id}")
         roots = [self._sink.tree(each) for each in entries]
         for name, root in zip(("values", "steps", "failures"), roots, strict=True):
-            if bytes.fromhex(getattr(part, name)) != root:
+            if getattr(part, name) != root.hex():
                 what = f"the records of {stage} {part.id} before it are not those that {field}.{name} of the head names"
                 raise DataError(f"{self._cursor.where}: {what}", hint="a record is missing, or was added or altered")
         self._trees.add(roots[0])
-        return Track(part.id, ref, oid_of(params), part.fanout, inputs, *roots)
+        return Track(part.id, ref, params_oid, part.fanout, inputs, *roots)
 
     def _input_trees(self) -> None:
         """Read the trees that the next track was made from and that no stage of the bundle has made."""
@@ -227,11 +234,10 @@ class _Reading:
 
     def _case_key(self, where: str, dataset_id: str | None, case_id: str | None, index: int | None) -> str:
         try:
-            case = case_key(dataset_id or "", case_id or "")
-            key = case if index is None else case_key(dataset_id or "", case_id or "", index)
+            key = case_key(dataset_id or "", case_id or "", index)
         except DataError as error:
             raise DataError(f"{where}: {error.message}") from error
-        if case not in self._cases:
+        if (case := case_of(key)) not in self._cases:
             raise DataError(f"{where}: case_id: {case!r:.200} is no case of this bundle")
         return key
 
@@ -253,14 +259,16 @@ class _Reading:
         if self._candidates.of(record.stage, key, record.payload) != record.candidate_id:
             raise DataError(f"{where}: candidate_id: {record.candidate_id!r:.80} is not that of the candidate")
         said = record.step
-        inputs = [bytes.fromhex(each) for each in said.inputs]
-        for number, each in enumerate(inputs):
-            if each not in self._carried:
-                raise DataError(f"{where}: step.inputs[{number}]: no line before has the value {each.hex()}")
+        inputs = []
+        for number, each in enumerate(said.inputs):
+            oid = oid_said(where, f"step.inputs[{number}]", each)
+            if oid not in self._carried:
+                raise DataError(f"{where}: step.inputs[{number}]: no line before has the value {each}")
+            inputs.append(oid)
         step = Step(
             stage=record.stage,
             component=component_id,
-            fingerprint=bytes.fromhex(said.fingerprint),
+            fingerprint=oid_said(where, "step.fingerprint", said.fingerprint),
             params=params,
             inputs=inputs,
             case=key,
