@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.components import AfterEquals
+from tests.support.components import AfterEquals, Equal
 from tests.support.experiments import dataset, experiment
 from themis_vcs import Experiment, InMemoryRunStore
 from themis_vcs.analysis import scores
 from themis_vcs.analysis.lookup import locate
 from themis_vcs.analysis.metrics import MetricMean, means_at_hand, metric_means
+from themis_vcs.analysis.outcomes import Wanted, outcomes
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.analysis.scores import ScoreNotes
 from themis_vcs.evaluation.results import Score, ScoreError
@@ -111,3 +112,30 @@ def test_the_means_of_an_older_run_are_at_hand_only_where_its_scores_are_few(
 def test_another_line_begins_without_a_note(store: InMemoryRunStore) -> None:
     first = experiment(6, name="line").run(store=store)
     assert experiment(6, name="other").run(store=store).metrics == first.metrics
+
+
+class Detailed:
+    """Gives details to one case."""
+
+    component_id = "test/detailed"
+
+    def score(self, parsed: Any, case: Any, ctx: Any) -> Any:
+        return Score(self.component_id, 1.0, details={"seen": True} if case.case_id == "c3" else {})
+
+
+def test_details_of_a_single_case_are_shown(store: InMemoryRunStore) -> None:
+    experiment(6, metrics=[Detailed()], name="line").run(store=store)
+    reader, found = Reader(store.repository), locate(store.repository, "line")
+    rows = list(outcomes(reader, found, Wanted(details=True)))
+    assert [row.details for row in rows] == [{"seen": True} if row.case == "c3" else None for row in rows]
+
+
+def test_a_metric_without_details_is_not_read_for_them(
+    store: InMemoryRunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment(6, metrics=[Equal()], name="line").run(store=store)
+    reader, found = Reader(store.repository), locate(store.repository, "line")
+    values: list[bytes] = []
+    monkeypatch.setattr(reader, "values", lambda oids: [(oid, values.append(oid)) for oid in oids])
+    assert len(list(outcomes(reader, found, Wanted(details=True)))) == 6
+    assert values == []

@@ -7,28 +7,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import chain, islice, repeat
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from themis_vcs.analysis.columns import Column, Part, parts
 from themis_vcs.analysis.excerpt import essence_of
 from themis_vcs.analysis.lookup import Located, stages_of
 from themis_vcs.analysis.reading import Reader
-from themis_vcs.analysis.scores import Failure, ScoreNotes, case_score
-from themis_vcs.evaluation.judging import EvaluationExecution
-from themis_vcs.evaluation.results import Score, ScoreError
-from themis_vcs.model.objects import Stage, Step, Track, load
+from themis_vcs.analysis.scores import Failure, case_score, details_of
+from themis_vcs.model.objects import Step, load
 from themis_vcs.model.oid import Oid
-from themis_vcs.model.tree import EMPTY, case_of, split_key
+from themis_vcs.model.tree import split_key
 
 CORRECT, INCORRECT, SCORED, ERROR, NOT_REACHED = "correct", "incorrect", "scored", "error", "not reached"
 OUTCOMES: Final = (CORRECT, INCORRECT, SCORED, ERROR, NOT_REACHED)
-SCORING: Final = ("score", "judge")
-_BEFORE: Final = ("generate", "reduce", "parse")
-_CHUNK: Final = 1_000
-
-T = TypeVar("T")
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,98 +64,6 @@ class Wanted(NamedTuple):
 SCORES_ONLY: Final = Wanted()
 
 
-class _Entries(Generic[T]):
-    """What is under the keys of a tree, handed out case by case.
-
-    The keys of draws do not stand right behind their case: "a!" comes between "a" and "a/0". What is read ahead waits.
-    """
-
-    def __init__(self, entries: Iterator[tuple[str, T]]) -> None:
-        self._entries = entries
-        self._ahead: list[tuple[str, T]] = []
-        self._waiting: dict[str, list[tuple[str, T]]] = {}
-
-    def take(self, cases: list[str]) -> list[list[T]]:
-        """What is there of each of the next cases, by its index."""
-        ahead = [*self._ahead, *islice(self._entries, max(0, len(cases) - len(self._ahead)))]
-        if not self._waiting and [key for key, _ in ahead[: len(cases)]] == cases:  # one each, as most often
-            self._ahead = ahead[len(cases) :]
-            return [[each] for _, each in ahead[: len(cases)]]
-        self._read(ahead, max(f"{case}0" for case in cases))  # "0" follows "/"
-        return [self._of(case) for case in cases]
-
-    def _read(self, ahead: list[tuple[str, T]], beyond: str) -> None:
-        self._ahead, known = [], iter(ahead)
-        for entry in chain(known, self._entries):
-            if entry[0] >= beyond:
-                self._ahead = [entry, *known]
-                return
-            self._waiting.setdefault(case_of(entry[0]), []).append(entry)
-
-    def _of(self, case: str) -> list[T]:
-        found = self._waiting.pop(case, [])
-        return [each for _, each in (found if len(found) < 2 else sorted(found, key=lambda entry: _index(entry[0])))]
-
-
-class _Held(NamedTuple):
-    """What a track has of one case. With a value stands its score, if that is known already, else NaN."""
-
-    stage: str
-    values: list[tuple[Oid, float]]
-    failures: list[Oid]
-    steps: list[Oid]
-
-
-class _Reading:
-    """A track that is read along with the cases; of its steps only if `measured`."""
-
-    def __init__(
-        self,
-        reader: Reader,
-        stage: str,
-        track: Track,
-        *,
-        scores: Iterable[float] | None = None,
-        measured: bool = False,
-    ) -> None:
-        self.stage = stage
-        known = repeat(math.nan, reader.size(track.values)) if scores is None else scores
-        self._values = _Entries(
-            (key, (oid, score)) for (key, oid), score in zip(reader.scan(track.values), known, strict=True)
-        )
-        self._failures = None if track.failures == EMPTY[0] else _Entries(reader.scan(track.failures))
-        self._steps = _Entries(reader.scan(track.steps)) if measured else None
-
-    def take(self, cases: list[str]) -> list[_Held]:
-        """What it has of each of the next cases."""
-        nothing: list[list[Oid]] = [[]] * len(cases)
-        values = self._values.take(cases)
-        failures = self._failures.take(cases) if self._failures else nothing
-        steps = self._steps.take(cases) if self._steps else nothing
-        return [_Held(self.stage, *held) for held in zip(values, failures, steps, strict=True)]
-
-
-class _Taken(NamedTuple):
-    """A case with what the tracks before the metrics, and the metrics, have of it."""
-
-    key: str
-    case: Oid
-    before: list[_Held]
-    metrics: dict[str, _Held | None]
-
-
-def metric_ids(reader: Reader, found: Located) -> dict[str, str]:
-    """The metrics of a run and the stage of each: those that were asked for, and those that it has."""
-    held = stages_of(reader.repository, found.run)
-    asked = {
-        ref["id"]: stage
-        for stage in SCORING
-        for ref in found.snapshot.identity.stages.get(stage, {}).get("metrics", ())
-    }
-    there = {track.id: stage for stage in SCORING if stage in held for track in held[stage].tracks}
-    return {**asked, **there}
-
-
 def outcomes(
     reader: Reader, found: Located, wanted: Wanted = SCORES_ONLY, binary: Collection[str] = ()
 ) -> Iterator[Row]:
@@ -170,39 +71,13 @@ def outcomes(
 
     A score that the store has noted is not read again, unless its details are wanted.
     """
-    held, notes = stages_of(reader.repository, found.run), ScoreNotes(reader, found.run.name)
-    needed = _needed(reader, found, held, wanted)
-    before = [
-        _Reading(reader, stage, track, measured=wanted.measured and stage == "generate")
-        for stage in _BEFORE
-        if stage in held
-        for track in held[stage].tracks
-        if stage in needed or track.failures != EMPTY[0]
-    ]
-    tracks = {track.id: (stage, track) for stage in SCORING if stage in held for track in held[stage].tracks}
-    metrics = {
-        name: _Reading(reader, *tracks[name], scores=notes.at_hand(tracks[name][1])) if name in tracks else None
-        for name in metric_ids(reader, found)
-    }
-    cases = reader.scan(found.snapshot.identity.cases)
-    while chunk := list(islice(cases, _CHUNK)):
-        keys = [key for key, _ in chunk]
-        upstream = [each.take(keys) for each in before]
-        scored = {name: each.take(keys) for name, each in metrics.items() if each}
-        taken = [
-            _Taken(
-                key,
-                case,
-                [held[at] for held in upstream],
-                {name: scored[name][at] if name in scored else None for name in metrics},
-            )
-            for at, (key, case) in enumerate(chunk)
-        ]
-        yield from _rows(reader, taken, wanted, binary)
+    for part in parts(reader, found, _needed(reader, found, wanted), measured=wanted.measured):
+        yield from rows(reader, part, wanted, binary)
 
 
-def _needed(reader: Reader, found: Located, held: Mapping[str, Stage], wanted: Wanted) -> set[str]:
+def _needed(reader: Reader, found: Located, wanted: Wanted) -> set[str]:
     """The stages before the scores that are read though nothing failed there."""
+    held = stages_of(reader.repository, found.run)
     reduced = sum(reader.size(track.values) for track in held["reduce"].tracks) if "reduce" in held else 0
     asked = {
         "generate": wanted.measured or (wanted.answer and reduced < reader.size(found.snapshot.identity.cases)),
@@ -212,59 +87,61 @@ def _needed(reader: Reader, found: Located, held: Mapping[str, Stage], wanted: W
     return {stage for stage, needed in asked.items() if needed}
 
 
-def _rows(reader: Reader, taken: list[_Taken], wanted: Wanted, binary: Collection[str]) -> Iterator[Row]:
-    values = dict(reader.values(_value_oids(taken, wanted)))
-    steps = _steps(reader, taken)
-    for each in taken:
-        dataset, case, _ = split_key(each.key)
+def rows(reader: Reader, part: Part, wanted: Wanted = SCORES_ONLY, binary: Collection[str] = ()) -> Iterator[Row]:
+    """The rows of some cases, as `outcomes`."""
+    answers = _answers(part) if wanted.answer else []
+    parsed = part.first("parse") if wanted.parsed else []
+    values = dict(reader.values(_value_oids(part, wanted, [*answers, *parsed])))
+    steps = _steps(reader, part)
+    metrics = [(name, column, name in binary) for name, column in part.metrics.items()]
+    for at, (key, case_oid) in enumerate(part.cases):
+        dataset, case, _ = split_key(key)
         shared: dict[str, Any] = {"dataset": dataset, "case": case}
         if wanted.metadata:
-            shared["metadata"] = values[each.case].metadata
-        if wanted.answer and (answer := _answer(each.before)) is not None:
+            shared["metadata"] = values[case_oid].metadata
+        if wanted.answer and (answer := answers[at]) is not None:
             value = values[answer]
-            shared |= {"candidate": value.candidate_id or None, "output": essence_of(value)}
-        if wanted.parsed:
-            shared["parsed"] = next((essence_of(values[oid]) for oid in _first(each.before, "parse")), None)
+            shared["candidate"], shared["output"] = value.candidate_id or None, essence_of(value)
+        if wanted.parsed and (value := parsed[at]) is not None:
+            shared["parsed"] = essence_of(values[value])
         if wanted.measured:
-            generated = (steps[oid].observations for held in each.before for oid in held.steps)
-            shared |= _measured(generated)
-        upstream = next((_failure(held, steps) for held in each.before if held.failures), None)
-        for metric, held in each.metrics.items():
-            scored = _scored(held, values, steps, binary=metric in binary, details=wanted.details)
-            if scored["outcome"] == NOT_REACHED and upstream is not None:
-                scored = upstream
-            yield Row(**shared, metric=metric, **scored)
+            shared |= _measured(steps[oid].observations for column in part.before for oid in column.steps[at])
+        for metric, column, is_binary in metrics:
+            held = column.values[at] if column else ()
+            if len(held) == 1 and (score := held[0][1]) == score:
+                details = details_of(values.get(held[0][0])) if wanted.details else None
+                outcome = _outcome(score, binary=is_binary)
+                yield Row(**shared, metric=metric, outcome=outcome, value=score, details=details)
+            else:
+                scored = _scored(column, at, values, steps, binary=is_binary, details=wanted.details)
+                if scored["outcome"] == NOT_REACHED:
+                    scored = next((_failure(each, at, steps) for each in part.before if each.failures[at]), scored)
+                yield Row(**shared, metric=metric, **scored)
 
 
-def _value_oids(taken: list[_Taken], wanted: Wanted) -> Iterator[Oid]:
-    for each in taken:
-        for held in each.metrics.values():
-            yield from (oid for oid, score in held.values if wanted.details or math.isnan(score)) if held else ()
-        if wanted.metadata:
-            yield each.case
-        if wanted.answer and (answer := _answer(each.before)) is not None:
-            yield answer
-        if wanted.parsed:
-            yield from _first(each.before, "parse")
+def _value_oids(part: Part, wanted: Wanted, others: Iterable[Oid | None]) -> Iterator[Oid]:
+    """The values that have to be read: not one whose score is known, if it has no details or none are wanted."""
+    for column in part.metrics.values():
+        if column is None:
+            continue
+        details = wanted.details and column.details
+        for held in column.values:
+            yield from (oid for oid, score in held if details or math.isnan(score))
+    if wanted.metadata:
+        yield from (oid for _, oid in part.cases)
+    yield from (oid for oid in others if oid is not None)
 
 
-def _steps(reader: Reader, taken: list[_Taken]) -> dict[Oid, Step]:
-    oids: dict[Oid, None] = {}
-    for each in taken:
-        for held in (*each.before, *each.metrics.values()):
-            if held is not None and (held.failures or held.steps):
-                oids.update(dict.fromkeys((*held.failures, *held.steps)))
-    return {oid: load(payload, Step) for oid, payload in reader.repository.read_many(oids)}
+def _steps(reader: Reader, part: Part) -> dict[Oid, Step]:
+    columns = [column for column in (*part.before, *part.metrics.values()) if column is not None]
+    oids = dict.fromkeys(oid for column in columns for held in (*column.failures, *column.steps) for oid in held)
+    return {oid: load(payload, Step) for oid, payload in reader.repository.read_many(oids)} if oids else {}
 
 
-def _answer(before: list[_Held]) -> Oid | None:
-    """The candidate that went on, else the first of those that were generated."""
-    return next((oid for stage in ("reduce", "generate") for oid in _first(before, stage)), None)
-
-
-def _first(before: list[_Held], stage: str) -> list[Oid]:
-    """The first value that a stage has of the case, if it has one."""
-    return [held.values[0][0] for held in before if held.stage == stage and held.values]
+def _answers(part: Part) -> list[Oid | None]:
+    """The candidate of each case that went on, else the first of those that were generated."""
+    generated = part.first("generate")
+    return [first or other for first, other in zip(part.first("reduce"), generated, strict=True)]
 
 
 def _measured(observations: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -286,12 +163,12 @@ def measured(observations: Mapping[str, Any]) -> tuple[float | None, dict[str, i
     return float(latency) if known and latency is not None else None, tokens
 
 
-def _failure(held: _Held, steps: Mapping[Oid, Step]) -> dict[str, Any]:
-    error = steps[held.failures[0]].error
+def _failure(column: Column, at: int, steps: Mapping[Oid, Step]) -> dict[str, Any]:
+    error = steps[column.failures[at][0]].error
     assert error is not None
     return {
         "outcome": ERROR,
-        "stage": held.stage,
+        "stage": column.stage,
         "category": error.category,
         "message": f"{error.type}: {error.message}" if error.type else error.message,
         "details": error.details or None,
@@ -299,24 +176,21 @@ def _failure(held: _Held, steps: Mapping[Oid, Step]) -> dict[str, Any]:
 
 
 def _scored(
-    held: _Held | None, values: Mapping[Oid, Any], steps: Mapping[Oid, Step], *, binary: bool, details: bool
+    column: Column | None, at: int, values: Mapping[Oid, Any], steps: Mapping[Oid, Step], *, binary: bool, details: bool
 ) -> dict[str, Any]:
-    if held is None or not (held.values or held.failures):
+    if column is None or not (column.values[at] or column.failures[at]):
         return {"outcome": NOT_REACHED}
-    if len(held.values) == 1 and not math.isnan(held.values[0][1]):
-        oid, value = held.values[0]
-        said = {"details": _own_details(values[oid])} if details else {}
-        return {"outcome": _outcome(value, binary=binary), "value": value, **said}
-    scores = [case_score(values[oid]) if math.isnan(score) else score for oid, score in held.values]
+    held = column.values[at]
+    scores = [case_score(values[oid]) if math.isnan(score) else score for oid, score in held]
     known = [score for score in scores if not isinstance(score, Failure) and not math.isnan(score)]
-    if held.failures and not known:
-        return _failure(held, steps)
-    said = {"details": _details([values[oid] for oid, _ in held.values], scores)} if details else {}
+    if column.failures[at] and not known:
+        return _failure(column, at, steps)
+    said = {"details": _details([values.get(oid) for oid, _ in held], scores)} if details else {}
     if known:
         value = math.fsum(known) / len(known)
         return {"outcome": _outcome(value, binary=binary), "value": value, **said}
     failure = next((score for score in scores if isinstance(score, Failure)), Failure("data_problem", "not a number"))
-    return {"outcome": ERROR, "stage": held.stage, "category": failure.category, "message": failure.reason, **said}
+    return {"outcome": ERROR, "stage": column.stage, "category": failure.category, "message": failure.reason, **said}
 
 
 def _outcome(value: float, *, binary: bool) -> str:
@@ -326,21 +200,5 @@ def _outcome(value: float, *, binary: bool) -> str:
 def _details(found: list[Any], scores: list[float | Failure]) -> dict[str, Any] | None:
     if len(found) > 1:
         draws = [None if isinstance(score, Failure) else score for score in scores]
-        return {"draws": draws, "of_draws": [_own_details(each) for each in found]}
-    return _own_details(found[0])
-
-
-def _own_details(value: Any) -> dict[str, Any] | None:
-    match value:
-        case Score() | ScoreError():
-            return value.details or None
-        case EvaluationExecution():
-            judged = [{"label": each.label, "score": each.score} for each in value.parsed_judgments]
-            failed = [{"category": each.category, "reason": each.reason} for each in value.failures]
-            return {name: each for name, each in (("judgments", judged), ("failures", failed)) if each} or None
-        case _:
-            return None
-
-
-def _index(key: str) -> int:
-    return int(key.rpartition("/")[2]) if key.count("/") == 2 else 0
+        return {"draws": draws, "of_draws": [details_of(each) for each in found]}
+    return details_of(found[0])

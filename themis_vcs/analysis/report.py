@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from itertools import islice
 from typing import Any, Final
@@ -16,11 +16,12 @@ from typing import Any, Final
 import msgspec
 
 from themis_vcs.analysis.changes import configuration, surroundings
+from themis_vcs.analysis.columns import metric_ids, parts
 from themis_vcs.analysis.failedcases import failed_cases
 from themis_vcs.analysis.lookup import Located, stages_of
 from themis_vcs.analysis.metrics import mean_of
 from themis_vcs.analysis.moment import moment
-from themis_vcs.analysis.outcomes import ERROR, NOT_REACHED, Row, Wanted, measured, metric_ids, outcomes
+from themis_vcs.analysis.outcomes import ERROR, NOT_REACHED, Row, Wanted, measured, rows
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.analysis.selection import at_path, checked, text
 from themis_vcs.errors import UsageError
@@ -146,7 +147,7 @@ def report(
     whole = {name: _Tally() for name in names}
     slices: dict[tuple[str, str, str], _Tally] = defaultdict(_Tally)
     errors = Counter[tuple[str, str, str]]()
-    for row in outcomes(reader, found, Wanted(metadata=any(each != "dataset" for each in by))):
+    for row in _rows_to_add(reader, found, by, whole):
         whole[row.metric].add(row)
         if row.outcome == ERROR:
             errors[row.stage or "", row.category or "", row.metric] += 1
@@ -181,6 +182,19 @@ def report(
         surroundings=surroundings(found.snapshot),
         origin=origin_of(reader.repository, found.oid),
     )
+
+
+def _rows_to_add(reader: Reader, found: Located, by: Sequence[str], whole: Mapping[str, _Tally]) -> Iterator[Row]:
+    """Yield the rows, but for those that no slice needs and that are plain scores: these are added at once."""
+    wanted = Wanted(metadata=any(each != "dataset" for each in by))
+    for part in parts(reader, found):
+        left = dict(part.metrics)
+        for name, column in part.metrics.items():
+            if not by and column is not None and (scores := column.single_scores()) is not None:
+                whole[name].values.extend(scores)
+                del left[name]
+        if left:
+            yield from rows(reader, part._replace(metrics=left), wanted)
 
 
 def _slicing(reader: Reader, found: Located, by: Sequence[str]) -> list[str]:

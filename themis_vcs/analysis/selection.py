@@ -84,12 +84,12 @@ class Selection:
     limit: int | None = None
 
     @cached_property
-    def _getters(self) -> list[Callable[[Row], Any]]:
-        return [getter(column) for column in self.columns]
-
-    def cells(self, row: Row) -> list[Any]:
+    def cells(self) -> Callable[[Row], Sequence[Any]]:
         """What a row has in the columns."""
-        return [get(row) for get in self._getters]
+        if len(self.columns) > 1 and not any("." in column for column in self.columns):
+            return operator.attrgetter(*self.columns)
+        getters = [getter(column) for column in self.columns]
+        return lambda row: [get(row) for get in getters]
 
     @property
     def wanted(self) -> Wanted:

@@ -206,7 +206,7 @@ def test_shared_scores_are_read_once(store: InMemoryRunStore, monkeypatch: pytes
         return every(reader, wanted)
 
     monkeypatch.setattr(scores, "_read", counted)
-    monkeypatch.setattr(scores.ScoreNotes, "_noted", lambda self, name: (None, scores.array("d")))
+    monkeypatch.setattr(scores.ScoreNotes, "_noted", lambda self, name: scores._unpacked(None))
     assert [row.n for row in compare(store, "base", ["candidate", "base"]).metrics] == [6, 6]
     assert read == [6]
 

@@ -32,8 +32,10 @@ def tab_separated(head: Report, selection: Selection, rows: Iterable[Row], *, ra
 
 def _delimited(selection: Selection, rows: Iterable[Row], delimiter: str, raw: bool) -> Iterator[str]:
     said = text if raw else _guarded_text
-    written = (list(map(said, selection.cells(row))) for row in rows)
-    chunk: list[list[str]] = [list(selection.columns)]
+    cells = selection.cells
+    # csv writes None as nothing and a float in its shortest spelling, as `text` does.
+    written = ([each if each is None or type(each) is float else said(each) for each in cells(row)] for row in rows)
+    chunk: list[list[Any]] = [list(selection.columns)]
     while chunk:
         lines = io.StringIO(newline="")
         csv.writer(lines, delimiter=delimiter, lineterminator="\r\n").writerows(chunk)
@@ -42,9 +44,7 @@ def _delimited(selection: Selection, rows: Iterable[Row], delimiter: str, raw: b
 
 
 def _guarded_text(value: Any) -> str:
-    if value is None:
-        return ""
-    return repr(value) if type(value) is float else guarded(text(value))
+    return guarded(text(value))
 
 
 def guarded(said: str) -> str:

@@ -22,9 +22,7 @@ FORMAT: Final = "themis.stage-bundle/1"
 MAX_LINE: Final = 256 << 20
 """Longest line in bytes: an object of 64 MiB whose every byte is escaped stays below it."""
 
-Hash: TypeAlias = Annotated[
-    str, Meta(min_length=64, max_length=64, extra_json_schema={"pattern": "^[0-9a-f]{64}$"})
-]
+Hash: TypeAlias = Annotated[str, Meta(min_length=64, max_length=64, extra_json_schema={"pattern": "^[0-9a-f]{64}$"})]
 """Decoding looks at its length alone, since a pattern takes as long as all the rest of a line; `oid_said` does more."""
 
 
