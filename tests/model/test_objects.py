@@ -31,8 +31,10 @@ from themis_vcs.model.objects import (
     TreeNode,
     Value,
     dump,
+    links,
     load,
     references,
+    references_in,
 )
 
 names = st.text(min_size=1, max_size=8)
@@ -301,6 +303,13 @@ def test_no_kind_passes_for_another() -> None:
 def test_references_are_those_of_the_kind(obj: Object, expected: list[bytes]) -> None:
     """OBJ-4, and OBJ-6 to OBJ-14 kind by kind: OBJ-8 tree, OBJ-9 stage, OBJ-10 run, OBJ-13 tag"""
     assert list(references(obj)) == expected
+    assert list(references_in(dump(obj))) == expected
+
+
+def test_links_are_the_level_and_the_children_of_a_node_alone() -> None:
+    assert links(dump(TreeNode(3, ["a", "b"], A + B, [1, 2]))) == (3, (A, B))
+    with pytest.raises(DecodingError, match="not a tree node but 'tag'"):
+        links(dump(Tag("v1", A, "", 0, "")))
 
 
 @pytest.mark.parametrize(

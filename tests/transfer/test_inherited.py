@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.experiments import dataset, experiment
 from tests.support.stores import store_run
 from themis_vcs import InMemoryRunStore
@@ -34,6 +36,13 @@ def test_all_of_it_is_reached_by_the_old_run_and_what_is_shared_is_most_of_it() 
     below = {oid for oid, _ in store.repository.walk([new])} & reached
     assert len(found & below) > 10
     assert set(inherited(store.repository, old, old)) == set()
+
+
+@pytest.mark.parametrize(("before", "after"), [(3, 2_000), (2_000, 3), (1, 9_999), (9_999, 1), (0, 3), (3, 0)])
+def test_trees_of_other_heights_only_share_less(before: int, after: int) -> None:
+    with Repository.memory() as repository:
+        old, new = store_run(repository, before).run, store_run(repository, after).run
+        assert inherited(repository, old, new) <= {oid for oid, _ in repository.walk([old])}
 
 
 def test_a_push_asks_about_little_and_sends_the_same(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ values mean to an evaluation: the data of a `Value` is opaque here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from operator import lt
 from typing import Annotated, Any, Final, TypeAlias, TypeVar, overload
@@ -228,6 +228,7 @@ _DECODERS = {cls: msgspec.msgpack.Decoder(cls) for cls in KINDS.values()}
 _TYPED: frozenset[type] = frozenset({TreeNode, Blob, Tag, Dictionary})
 _VALUE = codec.envelope("value")
 _STEP = codec.envelope("step")
+_TREE = codec.envelope("tree")
 _VALUE_FIELDS = frozenset(Value.__struct_fields__)
 _ENVELOPES = {codec.envelope(kind): cls for kind, cls in KINDS.items()}
 
@@ -313,9 +314,32 @@ def is_step(payload: bytes) -> bool:
     return payload.startswith(_STEP)
 
 
-def references_in(payload: bytes) -> list[Oid]:
+class _Links(Struct):
+    """What a tree node says of its children."""
+
+    level: int
+    oids: bytes
+
+
+_LINKS = msgspec.msgpack.Decoder(_Links)
+
+
+def links(node: bytes) -> tuple[int, Sequence[Oid]]:
+    """Return the level of a tree node and what it refers to, by its payload, which is trusted to be canonical.
+
+    DecodingError for anything else than a node.
+    """
+    if not node.startswith(_TREE):
+        raise DecodingError(f"not a tree node but {codec.split_envelope(node)[0]!r}")
+    found = _LINKS.decode(node[len(_TREE) :])
+    return found.level, split_oids(found.oids)
+
+
+def references_in(payload: bytes) -> Sequence[Oid]:
     """Return what an object refers to, by its payload, which is trusted to be canonical."""
     if payload.startswith(_VALUE):
-        return []
+        return ()
+    if payload.startswith(_TREE):
+        return links(payload)[1]
     kind, start = codec.split_envelope(payload)
     return list(references(_DECODERS[KINDS[kind]].decode(payload[start:])))

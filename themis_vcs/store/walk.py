@@ -6,7 +6,7 @@ What is fetched, and from where, is for the caller to say.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from itertools import chain, filterfalse
 from typing import Final, Generic, TypeVar
 
@@ -28,22 +28,19 @@ class Walk(Generic[T]):
     `missing` says which of some oids are lacking, `fetch` gives these objects. Both are called for many at a time, so
     that a level costs few round trips. The deepest are taken first, so memory is bounded: what waits for others is
     about a batch per level, with the oids that it refers to. An oid is remembered until at least `remembered` others
-    have come; one that was forgotten is asked about again.
+    have come; one that was forgotten is asked about again. `there` are objects that are known not to be lacking.
     """
 
-    def __init__(self, fetch: Fetch[T], missing: Missing, remembered: int | None = None) -> None:
+    def __init__(
+        self, fetch: Fetch[T], missing: Missing, remembered: int | None = None, there: Set[Oid] = frozenset()
+    ) -> None:
         self._fetch, self._missing, self._remembered = fetch, missing, remembered
         self._there: set[Oid] = set()
-        self._there_before: set[Oid] = set()
+        self._there_before: Set[Oid] = there
         self._lacking: set[Oid] = set()
         self._waiting: dict[Oid, T] = {}
         self._left: dict[Oid, int] = {}
         self._users: dict[Oid, list[Oid]] = {}
-
-    def note(self, there: Iterable[Oid]) -> None:
-        """Take objects for being there, which then are not asked about."""
-        self._there.update(there)
-        self._forget()
 
     def reach(self, roots: Iterable[Oid]) -> Iterator[T]:
         """Yield what the roots reach and is lacking. What it yields is to be taken before the next call."""
@@ -61,7 +58,8 @@ class Walk(Generic[T]):
         absent = self._missing(new) if new else []
         self._lacking.update(absent)
         if len(absent) < len(new):
-            self.note(filterfalse(self._lacking.__contains__, new))
+            self._there.update(filterfalse(self._lacking.__contains__, new))
+            self._forget()
         return absent
 
     def _fetched(self, oids: list[Oid], stack: list[Oid]) -> Iterator[T]:

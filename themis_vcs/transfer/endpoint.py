@@ -95,7 +95,7 @@ class Endpoint(Source, Target, Protocol):
     """Both."""
 
 
-def with_references(items: Iterable[Stored]) -> Iterator[tuple[Oid, list[Oid], Stored]]:
+def with_references(items: Iterable[Stored]) -> Iterator[tuple[Oid, Sequence[Oid], Stored]]:
     """Yield objects as a walk wants them: the oid of each, and the oids that it refers to."""
     for item in items:
         found = references_in(item.payload) if item.object is None else list(references(item.object))

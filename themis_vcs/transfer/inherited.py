@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
-from themis_vcs.model.objects import Run, Snapshot, Stage, TreeNode
+from themis_vcs.model.objects import Run, Snapshot, Stage, links
 from themis_vcs.model.oid import Oid
-from themis_vcs.model.tree.node import oids_of
 from themis_vcs.store.view import View
 
 
@@ -40,10 +40,15 @@ def _entries(view: View, old: Oid, new: Oid) -> Iterator[set[Oid]]:
     ours, theirs = {old}, {new}
     while ours:
         ours, theirs = ours - theirs, theirs - ours
-        nodes = [view.load(oid, TreeNode) for oid in ours]
-        ours = set().union(*map(oids_of, nodes))
+        level, ours = _children(view, ours)
         yield ours
-        if not nodes or not nodes[0].level:
+        if not level:
             return
-        others = (view.load(oid, TreeNode) for oid in theirs)
-        theirs = set().union(*(oids_of(node) for node in others if node.level))
+        level, below = _children(view, theirs)
+        theirs = below if level else set()
+
+
+def _children(view: View, nodes: Iterable[Oid]) -> tuple[int, set[Oid]]:
+    """Return the level of nodes of one level, 0 if there are none, and what they refer to."""
+    found = [links(payload) for _, payload in view.read_many(nodes)]
+    return max((level for level, _ in found), default=0), set(chain.from_iterable(oids for _, oids in found))

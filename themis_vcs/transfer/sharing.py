@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -165,7 +165,7 @@ def push(
         _refuse(endpoint.name, changes, "`themis pull` brings what is there; `themis push --force` replaces it")
     moves = [change.update for change in changes if change.moves]
     source = StoreEndpoint(repository)
-    known = [oid for change in changes for oid in _inherited(repository, change)]
+    known = set[Oid]().union(*(_inherited(repository, change) for change in changes))
     if dry_run:
         return Shared(list(changes), _would_bring(source, endpoint, moves, progress, known))
     brought = transfer(source, endpoint, moves, message="push", seen=seen, known=known, progress=progress)
@@ -177,11 +177,11 @@ def push(
     return Shared(list(changes), brought)
 
 
-def _inherited(repository: Repository, change: Change) -> Iterable[Oid]:
+def _inherited(repository: Repository, change: Change) -> Set[Oid]:
     """Return objects that are there with the run that a name is at, and that the run it moves to may refer to."""
     named = change.moves and change.ref.startswith(NAMES)
     if not named or change.old is None or change.new is None or not repository.has(change.old):
-        return ()
+        return frozenset()
     return inherited(repository, change.old, change.new)
 
 
@@ -321,7 +321,7 @@ def _would_bring(
     target: Target,
     moves: Sequence[RefUpdate],
     progress: Progress | None,
-    known: Iterable[Oid] = (),
+    known: Set[Oid] = frozenset(),
 ) -> Transferred:
     """Return what the moves would bring, in bytes of frames. Nothing is stored."""
     total = Transferred()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import islice
 from typing import Final
 
@@ -28,7 +28,7 @@ def transfer(
     *,
     message: str,
     seen: Mapping[str, Oid] | None = None,
-    known: Iterable[Oid] = (),
+    known: Set[Oid] = frozenset(),
     progress: Progress | None = None,
 ) -> Transferred:
     """Move refs of `target` to objects of `source`, which are brought there first; all of the refs or none.
@@ -53,7 +53,7 @@ def _brought(
     target: Target,
     moves: Sequence[RefUpdate],
     message: str,
-    known: Iterable[Oid],
+    known: Set[Oid],
     progress: Progress | None,
 ) -> Transferred:
     roots = [update.new for update in moves if update.new is not None]
@@ -61,7 +61,7 @@ def _brought(
     for last in (False, True):
         try:
             if roots:
-                brought += target.take(lacking(source, target, roots, () if last else known), source, progress)
+                brought += target.take(lacking(source, target, roots, frozenset() if last else known), source, progress)
             target.move(moves, message)
         except (MissingReference, RemoteError) as error:
             # What the target had a moment ago, somebody has deleted there meanwhile.
@@ -72,13 +72,12 @@ def _brought(
     return brought
 
 
-def lacking(source: Source, target: Holder, roots: Sequence[Oid], known: Iterable[Oid] = ()) -> Iterator[Stored]:
+def lacking(source: Source, target: Holder, roots: Sequence[Oid], known: Set[Oid] = frozenset()) -> Iterator[Stored]:
     """Yield what the roots reach and the target lacks, each object once and after all that it refers to.
 
     `known` are objects that the target has.
     """
-    walk = Walk(lambda oids: with_references(source.objects(oids)), target.missing, REMEMBERED)
-    walk.note(known)
+    walk = Walk(lambda oids: with_references(source.objects(oids)), target.missing, REMEMBERED, known)
     runs = iter(lacking_runs(source, target, roots))
     while some := list(islice(runs, RUNS_AT_ONCE)):
         yield from walk.reach(some)
