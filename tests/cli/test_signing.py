@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import lmdb
 import pytest
 from msgspec.structs import replace
 
@@ -18,6 +19,7 @@ from themis_vcs.model.objects import Run
 from themis_vcs.model.oid import Oid
 from themis_vcs.signing.statement import SIGNATURES, signature_ref
 from themis_vcs.store.backend import ANY, RefUpdate
+from themis_vcs.store.layout import Layout
 from themis_vcs.store.repository import Repository
 
 Themis = Callable[..., Outcome]
@@ -372,8 +374,22 @@ def test_only_what_a_trusted_key_has_signed_is_reused(project: Project, tmp_path
     assert mine("key", "trust", "me", **environ).status == 0
     assert mine("pull", **environ).status == 0
     assert reused() > 0
+    damage_derivations(Layout(mine.path / ".themis").database)
+    assert mine("fsck", "--repair", **environ).status == 0
+    assert reused() == 0
+    assert mine("pull", **environ).status == 0
+    assert reused() > 0
     assert mine("key", "revoke", "me", "--reason", "lost", **environ).status == 0
     assert reused() == 0
+
+
+def damage_derivations(database: Path) -> None:
+    """Make every row of the table useless."""
+    with lmdb.open(str(database), max_dbs=16, map_size=1 << 30) as env:
+        table = env.open_db(b"derivations", create=False)
+        with env.begin(table, write=True) as txn:
+            for key, row in list(txn.cursor()):
+                txn.put(key, bytes(len(row)))
 
 
 def other_run(path: Path) -> Oid:

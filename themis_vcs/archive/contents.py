@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import BinaryIO, Final, NamedTuple
-
-import msgspec
 
 from themis_vcs.analysis.attestation.attest import attest
 from themis_vcs.analysis.lookup import Located, stages_of
 from themis_vcs.analysis.reading import Reader
+from themis_vcs.analysis.reporting.findings import Audited, document
 from themis_vcs.analysis.reporting.write import write as write_report
 from themis_vcs.analysis.selection import Asked
 from themis_vcs.archive.layout import STAGES, Progress
 from themis_vcs.audit.audit import Audit
+from themis_vcs.audit.spool import spooled
 from themis_vcs.errors import DataError
 from themis_vcs.handoff.stages.files import export
 from themis_vcs.model.objects import Snapshot
@@ -68,20 +68,12 @@ def _report(run: Subject, form: str, file: BinaryIO) -> None:
 
 def audited(run: Subject, file: BinaryIO) -> None:
     """Write what an audit finds, as `themis audit --json` prints it."""
-    file.writelines(_audit(run))
-
-
-def _audit(run: Subject) -> Iterator[bytes]:
-    encode = msgspec.json.encode
-    audit = Audit(run.repository, run.found.oid, lambda read: run.progress(f"audit of {run.label}, {read:,} objects"))
-    yield b'{"schema":"themis.audit/1","oid":' + encode(run.found.oid.hex())
-    yield b',"run_id":' + encode(run.found.run.run_id.hex()) + b',"name":' + encode(run.found.run.name)
-    yield b',"findings":['
-    between = b"\n"
-    for finding in audit.findings():
-        yield between + encode(finding)
-        between = b",\n"
-    yield b'],"verdicts":' + encode(audit.verdicts) + b"}\n"
+    oid, made = run.found.oid, run.found.run
+    audit = Audit(run.repository, oid, lambda read: run.progress(f"audit of {run.label}, {read:,} objects"))
+    with spooled() as findings:
+        findings.keep(audit.findings())
+        head = Audited(oid=oid.hex(), run_id=made.run_id.hex(), name=made.name, verdicts=audit.verdicts)
+        file.writelines(piece.encode() for piece in document(head, findings))
 
 
 class Form(NamedTuple):

@@ -1,18 +1,14 @@
-"""Carrying out an audit for the command line: its findings are kept in a file of the system's until all are there.
-
-So any number of them takes bounded memory, and the verdicts, which come last, can be printed first.
-"""
+"""Carrying out an audit for the command line, and printing what it found."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-from themis_vcs.cli.output import Output, bold, colored, dim, safe, to_json
+from themis_vcs.cli.output import Output, bold, colored, dim, printable_json, safe
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.wording import count, short
 from themis_vcs.errors import UsageError
@@ -20,42 +16,15 @@ from themis_vcs.errors import UsageError
 if TYPE_CHECKING:
     from themis_vcs.analysis.reporting.findings import Audited
     from themis_vcs.audit.audit import Scope
-    from themis_vcs.audit.finding import Finding, Level
+    from themis_vcs.audit.finding import Level
+    from themis_vcs.audit.spool import Spool
     from themis_vcs.performer.performer import StoredPerformer
     from themis_vcs.store.repository import Repository
 
-_MEMORY = 1 << 20
 _COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
 _OUTCOMES = {"reproduced": "green", "reproduced in part": "yellow", "not reproduced": "red", "cannot tell": "yellow"}
 _SHOWN = 20
 _LEVEL, _VERDICT = 14, 20
-
-
-@dataclass
-class Spool:
-    """Findings in a temporary file."""
-
-    file: Any
-    count: int = 0
-
-    def keep(self, findings: Iterable[Finding]) -> None:
-        """Take all of them."""
-        import msgspec
-
-        for finding in findings:
-            self.file.write(msgspec.json.encode(finding) + b"\n")
-            self.count += 1
-
-    def __iter__(self) -> Iterator[Finding]:
-        import msgspec
-
-        from themis_vcs.audit.finding import Finding
-
-        decoder = msgspec.json.Decoder(Finding)
-        file: BinaryIO = self.file
-        file.seek(0)
-        for line in file:
-            yield decoder.decode(line)
 
 
 @contextlib.contextmanager
@@ -65,6 +34,7 @@ def carried_out(
     """Audit a run as the options of the command say. What was found is there as long as the block lasts."""
     from themis_vcs.analysis.reporting.findings import Audited
     from themis_vcs.audit.audit import Audit
+    from themis_vcs.audit.spool import spooled
     from themis_vcs.model.revision import Revision, parse
     from themis_vcs.store.resolve import resolve_run
 
@@ -76,8 +46,7 @@ def carried_out(
     since, against = (None if options[name] is None else named(options[name])[0] for name in ("since", "against"))
     level: Level = "re-execution" if options["reexecute"] else options["level"] or "environment"
     live = session.output.live()
-    with tempfile.SpooledTemporaryFile(max_size=_MEMORY) as file:
-        spool = Spool(file)
+    with spooled() as spool:
         with _performing(session, repository, run.snapshot, options) as performer:
             audit = Audit(
                 repository,
@@ -110,27 +79,18 @@ class Outcome:
 
     def print(self, output: Output, form: str, limit: int | None) -> None:
         """In the form that was asked for; `limit` is the number of findings, 0 for all."""
-        from themis_vcs.analysis.reporting.findings import MOST, markdown, page
+        from themis_vcs.analysis.reporting.findings import MOST, document, markdown, page
 
         if form == "text":
             self._text(output, _SHOWN if limit is None else limit or self.findings.count)
             return
         most = MOST if limit is None else limit or self.findings.count
         if form == "json":
-            pieces = self._json()
+            pieces: Iterable[str] = map(printable_json, document(self.head, self.findings))
         else:
             pieces = (markdown if form == "markdown" else page)(self.head, self.findings, most)
         for piece in pieces:
             output.raw((safe(piece) if output.stdout.isatty() else piece).encode())
-
-    def _json(self) -> Iterator[str]:
-        """The document themis.audit/1, of which the findings come last."""
-        import msgspec
-
-        yield to_json({"schema": "themis.audit/1", **msgspec.to_builtins(self.head)})[:-2] + ',\n  "findings": ['
-        for number, each in enumerate(self.findings):
-            yield ("," if number else "") + "\n    " + to_json(each, pretty=False)
-        yield "]\n}\n"
 
     def _text(self, output: Output, limit: int) -> None:
         head = self.head

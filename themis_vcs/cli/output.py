@@ -129,7 +129,11 @@ def to_json(value: Any, *, pretty: bool = True) -> str:
     import msgspec
 
     encoded = msgspec.json.encode(value)
-    text = (msgspec.json.format(encoded, indent=2) if pretty else encoded).decode()
+    return printable_json((msgspec.json.format(encoded, indent=2) if pretty else encoded).decode())
+
+
+def printable_json(text: str) -> str:
+    """JSON with escapes for what is not printable."""
     return _STRUCTURAL.sub(lambda found: found[0] if found[0].isprintable() else _json_escape(found[0]), text)
 
 

@@ -17,9 +17,8 @@ from themis_vcs.signing.ed25519 import PublicKey
 from themis_vcs.signing.trust import Trust, read_trust
 from themis_vcs.signing.verify import Verified
 from themis_vcs.store.repository import Repository
-from themis_vcs.store.view import View
+from themis_vcs.store.view import VOUCHED, View
 
-FACT: Final = "vouched:"
 _AT_ONCE: Final = 1_000
 
 
@@ -68,7 +67,7 @@ def _runs(repository: Repository, target: Oid, key: PublicKey) -> Iterator[tuple
     wave, seen = ([target] if isinstance(obj, Run) else []), {target}
     while wave:
         oid = wave.pop()
-        fact = f"{FACT}{key.hex}/{oid.hex()}"
+        fact = f"{VOUCHED}{key.hex}/{oid.hex()}"
         if repository.local(fact) is not None or not repository.has(oid):
             continue
         run = repository.load(oid, Run)

@@ -26,10 +26,11 @@ from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.marks import Marks
 from themis_vcs.store.seal import unsealed
 from themis_vcs.store.tables import Writer
-from themis_vcs.store.view import ARRIVED
+from themis_vcs.store.view import ARRIVED, VOUCHED
 
 _ROWS: Final = 2_000
 _BYTES: Final = 8 << 20
+_UNTRUE: Final = (ages.MARK, VOUCHED.encode())
 
 
 class Salvage:
@@ -43,8 +44,11 @@ class Salvage:
         self._lost_rows: dict[Oid, bytes] = {}
 
     def row(self, table: str, key: bytes, row: bytes) -> None:
-        """Take a sound row. Numbers of segments are new in the new store, so what tells their age is left behind."""
-        if table == lmdb.META or (table == lmdb.LOCAL and key.startswith(ages.MARK)):
+        """Take a sound row, but for what may not be true of the new store.
+
+        That is what tells the age of segments by their numbers, and that steps are noted as vouched for.
+        """
+        if table == lmdb.META or (table == lmdb.LOCAL and key.startswith(_UNTRUE)):
             return
         self._rows.append((table, key, row))
         if len(self._rows) >= _ROWS:

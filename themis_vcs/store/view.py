@@ -18,6 +18,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 R = TypeVar("R")
 ARRIVED: Final = b"\x01"
 """Follows the derivation key of a step that came from elsewhere."""
+VOUCHED: Final = "vouched:"
+"""Begins the local facts that say for the steps of which run it is noted that a key vouches."""
 _CANDIDATES: Final = 8
 
 

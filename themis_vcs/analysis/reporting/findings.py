@@ -1,4 +1,4 @@
-"""An audit as Markdown or as one HTML page. Findings are taken one by one; what they say may be hostile."""
+"""An audit as JSON, as Markdown or as one HTML page. Findings are taken one by one; what they say may be hostile."""
 
 from __future__ import annotations
 
@@ -39,6 +39,16 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
             ("name", self.name),
             *((label, oid) for label, oid in others if oid is not None),
         ]
+
+
+def document(head: Audited, findings: Iterable[Finding]) -> Iterator[str]:
+    """Write the JSON document themis.audit/1, of which the findings come last."""
+    opening = {"schema": "themis.audit/1", **msgspec.to_builtins(head)}
+    yield msgspec.json.format(msgspec.json.encode(opening), indent=2).decode().removesuffix("\n}")
+    yield ',\n  "findings": ['
+    for number, finding in enumerate(findings):
+        yield ("," if number else "") + "\n    " + msgspec.json.encode(finding).decode()
+    yield "]\n}\n"
 
 
 def markdown(head: Audited, findings: Iterable[Finding], limit: int) -> Iterator[str]:
