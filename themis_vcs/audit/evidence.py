@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -30,17 +31,15 @@ _HASH = blake3(derive_key_context=OID_CONTEXT)
 _PACKER = msgpack.Packer(use_bin_type=True, strict_types=True)
 
 _OID, _NAME, _TEXT, _MAP, _LIST, _COUNT, _INT = "oid", "name", "text", "map", "list", "count", "integer"
+_TYPES: Final[dict[str, type]] = {
+    _OID: bytes, _NAME: str, _TEXT: str, _MAP: dict, _LIST: list, _COUNT: int, _INT: int, "bytes": bytes,
+}  # fmt: skip
 _TESTS: Final[dict[str, Callable[[Any], bool]]] = {
-    "any": lambda value: True,
-    _OID: lambda value: type(value) is bytes and len(value) == 32,
-    _NAME: lambda value: type(value) is str and value != "",
-    _TEXT: lambda value: type(value) is str,
-    _MAP: lambda value: type(value) is dict,
-    _LIST: lambda value: type(value) is list,
-    _COUNT: lambda value: type(value) is int and value >= 0,
-    _INT: lambda value: type(value) is int,
-    "bytes": lambda value: type(value) is bytes,
+    _OID: lambda value: len(value) == 32,
+    _NAME: lambda value: value != "",
+    _COUNT: lambda value: value >= 0,
 }
+"""What is asked of a value of some of the types beside its class."""
 _SHAPES: Final[dict[str, tuple[dict[str, str], dict[str, tuple[str, Any]]]]] = {
     "value": ({"data": "any", "type": _NAME}, {}),
     "step": (
@@ -183,12 +182,19 @@ def decoded(data: bytes) -> Any:
 
 def _ascending(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    keys = list(found)
+    if len(found) != len(pairs):
+        raise ValueError("the keys of a map do not ascend")
+    _check_keys(tuple(found))
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _check_keys(keys: tuple[Any, ...]) -> None:
+    """The same few maps of records come again and again."""
     if not _TEXTS.issuperset(map(type, keys)):
         raise ValueError("a key of a map is no text")
-    if len(keys) < len(pairs) or keys != sorted(keys):
+    if list(keys) != sorted(keys):
         raise ValueError("the keys of a map do not ascend")
-    return found
 
 
 def _check_floats(value: Any) -> None:
@@ -219,15 +225,18 @@ def _misshapen(body: Any, kind: str) -> str | None:
     if type(body) is not dict:
         return "its body is no map"
     always, sometimes = _SHAPES[kind]
-    for name in body:
-        if name not in always and name not in sometimes:
-            return f"unknown field {name!r:.80}"
-    for name, expected in always.items():
-        if name not in body:
-            return f"{name} is missing"
-        if not _TESTS[expected](body[name]):
+    if not always.keys() <= body.keys():
+        return f"{min(always.keys() - body.keys())} is missing"
+    for name, value in body.items():
+        expected = always.get(name)
+        if expected is None:
+            if name not in sometimes:
+                return f"unknown field {name!r:.80}"
+            expected, default = sometimes[name]
+            if value == default:
+                return f"{name} is its default"
+        if expected != "any" and not (
+            type(value) is _TYPES[expected] and (expected not in _TESTS or _TESTS[expected](value))
+        ):
             return f"{name} is no {expected}"
-    for name, (expected, default) in sometimes.items():
-        if name in body and (body[name] == default or not _TESTS[expected](body[name])):
-            return f"{name} is its default, or no {expected}"
     return None
