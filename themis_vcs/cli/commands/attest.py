@@ -11,7 +11,7 @@ from themis_vcs.cli.options import json_option
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.signing import KeyChoice, key_options
 from themis_vcs.cli.wording import size
-from themis_vcs.errors import StorageError, UsageError
+from themis_vcs.errors import UsageError
 
 
 @click.command(
@@ -42,6 +42,7 @@ def command(session: Session, revision: str | None, file: Path, force: bool, cho
     from themis_vcs.analysis.attestation.attest import attest
     from themis_vcs.analysis.lookup import locate
     from themis_vcs.pipeline.provenance import version
+    from themis_vcs.pipeline.reporter import replace_file
     from themis_vcs.signing.asking import name_of
 
     if file.exists() and not force:
@@ -58,24 +59,9 @@ def command(session: Session, revision: str | None, file: Path, force: bool, cho
         finally:
             if live is not None:
                 live.clear()
-    _write(file, data)
+    replace_file(file, lambda opened: opened.write(data))
     if as_json:
         document = {"file": str(file), "bytes": len(data), "subject": name, "oid": run.oid.hex()}
         session.output.json({**document, "key": signer.key.fingerprint})
     else:
         session.output.line(f"{file}  {size(len(data))}, of {name}, signed by {signer.key.fingerprint}")
-
-
-def _write(file: Path, data: bytes) -> None:
-    import os
-
-    parts = file.with_name(f".{file.name}-{os.urandom(8).hex()}")
-    try:
-        with parts.open("xb") as opened:
-            opened.write(data)
-            opened.flush()
-            os.fsync(opened.fileno())
-        parts.rename(file)
-    except OSError as error:
-        parts.unlink(missing_ok=True)
-        raise StorageError(f"cannot write {file}: {error.strerror}") from error
