@@ -19,7 +19,7 @@ from themis_vcs.store.tombstones import named
 from themis_vcs.transfer import bundle
 from themis_vcs.transfer.bundle import LENGTH, MAX_PARTS, PACK, Bundle, Head, Part, part_path
 from themis_vcs.transfer.endpoint import Progress, Transferred
-from themis_vcs.transfer.kinds import Kinds, Read, check_ref
+from themis_vcs.transfer.kinds import Kinds, check_ref
 from themis_vcs.transfer.pack import Readable
 from themis_vcs.transfer.packfile import PackFile
 from themis_vcs.transfer.send import packs
@@ -200,11 +200,12 @@ def verify(opened: Bundle) -> Verified:
     """
     objects = 0
     gone = named(opened.refs())
+    kinds = Kinds(opened.read)
     earlier: list[PackFile] = []
     for part in opened.parts:
         part.check()
         for place in range(len(part.places)):
-            reader = _read(part, place, opened.read)
+            reader = _read(part, place, kinds)
             objects += reader.objects
             for oid, user in reader.needs.items():
                 if not opened.needs and oid not in gone and not any(oid in each for each in earlier):
@@ -223,17 +224,17 @@ def verify(opened: Bundle) -> Verified:
 def verify_part(part: Part) -> Verified:
     """Check every byte of one part of a bundle, and every object in it. Corrupt."""
     part.check()
-    objects = sum(_read(part, place).objects for place in range(len(part.places)))
+    kinds = Kinds(lambda oids: ())
+    objects = sum(_read(part, place, kinds).objects for place in range(len(part.places)))
     return Verified(objects, part.size, False, [bytes.fromhex(oid) for oid in part.head.needs])
 
 
-def _read(part: Part, number: int, read: Read = lambda oids: ()) -> PackReader:
+def _read(part: Part, number: int, kinds: Kinds) -> PackReader:
     """Return a reader that has been through a pack, and has found that it refers to objects of the right kinds.
 
-    `read` gives those that are not in the pack.
+    `kinds` has met those of the packs before it.
     """
     reader = PackReader(part.slice(number), f"{part.source}, pack {number + 1}")
-    kinds = Kinds(read)
     for item in reader:
         kinds.add(item)
     reader.expect_end()
