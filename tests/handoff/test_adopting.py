@@ -160,6 +160,25 @@ def test_an_evaluation_alone_is_no_complete_run(here: RunStore, there: RunStore)
         experiment().replay(stage="judge", store=there)
 
 
+@pytest.mark.parametrize("first", ["evaluation", "generation"])
+def test_stages_that_come_one_by_one_meet_in_whatever_order(first: str, here: RunStore, there: RunStore) -> None:
+    experiment().run(store=here)
+    brought = [
+        lambda: import_generation_bundle(there, export_generation_bundle(here, "main")),
+        lambda: import_evaluation_bundle(there, export_evaluation_bundle(here, "main", only=True)),
+    ]
+    for bring in brought if first == "generation" else brought[::-1]:
+        bring()
+    assert set(stages(there.repository)) == {"generate", "judge"}
+
+
+def test_a_stage_is_left_out_with_those_that_its_results_led_to(here: RunStore, there: RunStore) -> None:
+    experiment(generator=Moody(mood="a")).run(store=there)
+    experiment(generator=Moody(mood="b")).run(store=here, until_stage="generate")
+    import_generation_bundle(there, export_generation_bundle(here, "main"), replace=True)
+    assert set(stages(there.repository)) == {"generate"}
+
+
 def test_its_scores_come_with_an_evaluation(here: RunStore, there: RunStore) -> None:
     from themis_vcs.analysis.metrics import metric_means
     from themis_vcs.analysis.reading import Reader

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
@@ -100,6 +100,7 @@ def _stages(workspace: Workspace, arrived: Run, held: Run | None, options: Optio
     identity = repository.load(arrived.snapshot, Snapshot).identity
     roots = {"cases": identity.cases, "datasets": identity.datasets}
     made: dict[str, Stage] = {}
+    left_out: set[str] = set()
     conflicts: list[str] = []
     for name in STAGES:
         if name in theirs:
@@ -107,7 +108,8 @@ def _stages(workspace: Workspace, arrived: Run, held: Run | None, options: Optio
             stage, differing = merged(workspace, ours.get(name), theirs[name], roots)
             conflicts += [f"{name}/{key}" for key in differing]
         elif name in ours:
-            if not _fits(ours[name], roots):
+            if _made_from_others(ours[name], roots, left_out):
+                left_out.add(name)
                 continue
             stage = ours[name]
         else:
@@ -139,6 +141,15 @@ def _check_inputs(arrived: Run, theirs: Mapping[str, Stage], name: str, roots: M
                 [(name, f"{track.id} was made from other results of {', '.join(other)} than are here")],
                 hint="import a bundle that has the earlier stages too: one exported without --only",
             )
+
+
+def _made_from_others(stage: Stage, roots: Mapping[str, Oid], left_out: Collection[str]) -> bool:
+    """Say whether a stage was made from other trees than these, or from a stage that was.
+
+    What it was made from need not be here at all.
+    """
+    inputs = [each for track in stage.tracks for each in track.inputs]
+    return any(name in left_out or roots.get(name, root) != root for name, root in inputs)
 
 
 def _fits(stage: Stage, roots: Mapping[str, Oid]) -> bool:
