@@ -276,3 +276,10 @@ class EncodingError(DataError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path, self.reason = path, reason
+
+
+def unreadable(path: object, error: OSError) -> ThemisError:
+    """Return what to raise for a file that a person named and that cannot be read: NotFound if it is not there."""
+    if isinstance(error, FileNotFoundError):
+        return NotFound(f"there is no file {path}")
+    return StorageError(f"cannot read {path}: {error.strerror}")

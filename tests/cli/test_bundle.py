@@ -137,7 +137,7 @@ def test_a_changed_byte_is_found(project: Project, at: int) -> None:
         (("bundle", "create", "main.toml", "main"), 2, "is there already"),
         (("bundle", "create", "no/such/directory/x", "main"), 1, "cannot write"),
         (("bundle", "verify", "main.toml"), 14, "this is no bundle"),
-        (("bundle", "verify", "nowhere.bundle"), 1, "cannot read"),
+        (("bundle", "verify", "nowhere.bundle"), 11, "there is no file nowhere.bundle"),
         (("bundle", "list", "mine.py"), 14, "this is no bundle"),
         (("push", "x.bundle"), 11, "neither a remote nor a path"),
     ],

@@ -151,7 +151,7 @@ def test_through_a_pipe(here: Project, there: Project, tmp_path: Path) -> None:
         (("export", "score", "-o", "main.toml"), 2, "is there already"),
         (("export", "score", "--json"), 2, "name a file: -o FILE"),
         (("export", "score", "-o", "no/such/folder"), 1, "cannot write no/such/folder"),
-        (("import", "score", "nothing.jsonl"), 1, "cannot read nothing.jsonl: No such file or directory"),
+        (("import", "score", "nothing.jsonl"), 11, "there is no file nothing.jsonl"),
         (("import", "score", "main.toml"), 1, "main.toml:1: this is no line of JSON"),
         (("import", "score", "questions.jsonl"), 1, "questions.jsonl:1: "),
         (("import", "score", "empty"), 1, "empty: the file is empty"),

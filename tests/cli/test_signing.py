@@ -127,7 +127,7 @@ def test_a_damaged_signature_ends_with_14_and_is_named(here: Themis, tmp_path: P
         (("push", "--signed", "--delete", "origin", "demo"), 2, "cannot be signed"),
         (("tag", "x", "--key", "me"), 2, "for --sign"),
         (("tag", "-d", "x", "--sign"), 2, "exclude each other"),
-        (("verify", "--trust", "/nonexistent/trust.toml"), 1, "no trust file"),
+        (("verify", "--trust", "/nonexistent/trust.toml"), 11, "no trust file"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(here: Themis, arguments: tuple[str, ...], status: int, said: str) -> None:

@@ -26,10 +26,10 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_without_a_file_nobody_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_trust().keys == ()
-    with pytest.raises(StorageError, match="no trust file"):
+    with pytest.raises(NotFound, match="no trust file"):
         read_trust(tmp_path / "absent.toml")
     monkeypatch.setenv("THEMIS_TRUST", str(tmp_path / "absent.toml"))
-    with pytest.raises(StorageError, match="no trust file"):
+    with pytest.raises(NotFound, match="no trust file"):
         read_trust()
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from themis_vcs.errors import StorageError
+from themis_vcs.errors import unreadable
 
 
 @contextmanager
@@ -24,6 +24,6 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, str]]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror}") from error
+        raise unreadable(path, error) from error
     with file:
         yield file, str(path)

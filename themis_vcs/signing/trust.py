@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from themis_vcs.errors import ConfigurationError, StorageError, ThemisError
+from themis_vcs.errors import ConfigurationError, NotFound, StorageError, ThemisError
 from themis_vcs.signing.ed25519 import PublicKey, parse
 
 VARIABLE: Final = "THEMIS_TRUST"
@@ -79,14 +79,17 @@ def trust_file(given: Path | None = None) -> Path:
 
 
 def read_trust(given: Path | None = None) -> Trust:
-    """Return who is trusted; nobody if there is no file and none was named. ConfigurationError, StorageError."""
+    """Return who is trusted; nobody if there is no file and none was named.
+
+    NotFound, ConfigurationError, StorageError.
+    """
     path = trust_file(given)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         if given is None and VARIABLE not in os.environ:
             return Trust((), str(path))
-        raise StorageError(f"there is no trust file {path}", hint="`themis key trust` makes one") from None
+        raise NotFound(f"there is no trust file {path}", hint="`themis key trust` makes one") from None
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
     with os.fdopen(descriptor, "rb") as file:

@@ -16,7 +16,7 @@ import msgspec
 from blake3 import blake3
 from msgspec import Meta, Struct
 
-from themis_vcs.errors import Corrupt, FormatError, MalformedPack, NotFound, StorageError, UsageError
+from themis_vcs.errors import Corrupt, FormatError, MalformedPack, NotFound, StorageError, UsageError, unreadable
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate, Stored
 from themis_vcs.transfer import pack
@@ -297,7 +297,7 @@ def open_file(path: Path) -> BinaryIO:
 
 
 def open_bundle(path: Path) -> Bundle:
-    """Open the bundle that a path means. StorageError, MalformedPack, FormatError."""
+    """Open the bundle that a path means. NotFound, StorageError, MalformedPack, FormatError."""
     files: list[BinaryIO] = []
     try:
         for each in paths_of(path):
@@ -305,7 +305,7 @@ def open_bundle(path: Path) -> Bundle:
         return Bundle(files, str(path))
     except OSError as error:
         _close(files)
-        raise StorageError(f"cannot read {error.filename or path}: {error.strerror}") from error
+        raise unreadable(error.filename or path, error) from error
     except BaseException:
         _close(files)
         raise

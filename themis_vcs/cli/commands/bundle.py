@@ -28,7 +28,7 @@ from themis_vcs.cli.sharing import (
     transfer_options,
 )
 from themis_vcs.cli.wording import count, short, size
-from themis_vcs.errors import StorageError, UsageError
+from themis_vcs.errors import StorageError, UsageError, unreadable
 
 if TYPE_CHECKING:
     from themis_vcs.model.oid import Oid
@@ -270,7 +270,7 @@ def _opened(file: Path, *, alone: bool) -> Iterator[tuple[Bundle | None, Any]]:
                 yield None, Part(single, str(file))
             return
     except OSError as error:
-        raise StorageError(f"cannot read {file}: {error.strerror}") from error
+        raise unreadable(file, error) from error
     opened = open_bundle(file)
     try:
         yield opened, None

@@ -14,7 +14,7 @@ from themis_vcs.cli.output import bold, colored, dim
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.signing import trust_option
 from themis_vcs.cli.wording import count, difference, short
-from themis_vcs.errors import StorageError
+from themis_vcs.errors import unreadable
 
 if TYPE_CHECKING:
     from themis_vcs.analysis.differences import Difference
@@ -94,4 +94,4 @@ def _read(file: Path) -> bytes:
         with file.open("rb") as opened:
             return opened.read(MAX_ENVELOPE + 1)
     except OSError as error:
-        raise StorageError(f"cannot read {file}: {error.strerror}") from error
+        raise unreadable(file, error) from error

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from themis_vcs.errors import DataError, StorageError
+from themis_vcs.errors import DataError, unreadable
 from themis_vcs.handoff.stages import lines as form
 from themis_vcs.handoff.stages.adopt import Adopted, Options
 from themis_vcs.handoff.stages.boundary import boundary_of, part_of
@@ -85,11 +85,11 @@ class StageBundle:
 
 
 def open_lines(path: Path) -> BinaryIO:
-    """Open a file to read. StorageError."""
+    """Open a file to read. NotFound, StorageError."""
     try:
         return path.open("rb")
     except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror}") from error
+        raise unreadable(path, error) from error
 
 
 def export_bundle(store: Store, run_id: str, stage: str, *, only: bool = False) -> StageBundle:
