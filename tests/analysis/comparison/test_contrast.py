@@ -62,6 +62,15 @@ def test_the_effect_of_other_scores_is_cohens_d() -> None:
     assert effect.value == pytest.approx(differences.mean() / differences.std(ddof=1))
 
 
+@pytest.mark.parametrize("size", [1.0, 1000.0])
+def test_differences_that_are_equal_but_for_rounding_have_neither_effect_nor_interval(size: float) -> None:
+    base = np.linspace(0.2, 0.9, 60) * size
+    found = figures(base.tolist(), (base - 0.1).tolist())
+    assert np.ptp((base - 0.1) - base) > 0
+    assert (found.effect and found.effect.value, found.interval, found.detectable) == (None, None, None)
+    assert (found.difference, found.losses) == (pytest.approx(-0.1), 60)
+
+
 @pytest.mark.parametrize("scale", [1e-90, 1e-15, 1e15, 1e90])
 def test_the_scale_of_a_metric_does_not_matter(scale: float) -> None:
     rng = np.random.default_rng(1)

@@ -24,6 +24,8 @@ Of 1,000 simulated comparisons with 50 cases and 4 expected wins and losses, the
 """
 
 _LARGEST = 1e100
+_NOISE = 1e-12
+"""Differences that are apart by no more than this share of the largest score are equal: the rest is rounding."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,17 @@ def _with_figures(
     wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
     binary = bool(np.isin(base, (0.0, 1.0)).all() and np.isin(other, (0.0, 1.0)).all())
     exact = binary and not clustered
-    interval, interval_method = _interval(gathered, (wins, losses) if exact else None, rules.seed, clustered)
+    equal = bool(np.ptp(differences) <= _NOISE * max(np.abs(base).max(), np.abs(other).max()))
+    interval, interval_method = None, "none"
+    if exact or not equal:
+        interval, interval_method = _interval(gathered, (wins, losses) if exact else None, rules.seed, clustered)
     if exact:
         p, test = mcnemar(wins, losses), "McNemar, exact"
     else:
         flipped = sign_flip(gathered.sums, rules.seed)
         p, test = flipped.p, f"sign flips{' of clusters' if clustered else ''}, {flipped.way}"
-    error = gathered.standard_error
-    spread = float(differences.std(ddof=1)) if len(differences) > 1 else 0.0
+    error = 0.0 if equal else gathered.standard_error
+    spread = 0.0 if equal else float(differences.std(ddof=1))
     return msgspec.structs.replace(
         found,
         base_mean=float(base.mean()),
