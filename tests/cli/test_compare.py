@@ -27,7 +27,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def test_a_person_reads_what_is_better_and_how_sure_that_is(compared: Project) -> None:
     done = compared.here("compare", "main@{1}", "main", "--metric", "exact_match")
     assert done.status == 0
-    sentence = done.out.splitlines()[-1]
+    sentence = next(line for line in done.out.splitlines() if line.startswith("main is"))
     assert re.fullmatch(
         r"main is worse on exact_match by 0\.\d{4} \[0\.\d{4}, 0\.\d{4}\], p <0\.0001 \(Holm\)", sentence
     ), sentence
@@ -38,9 +38,17 @@ def test_a_person_reads_what_is_better_and_how_sure_that_is(compared: Project) -
 
 def test_a_person_reads_what_could_have_been_found(compared: Project) -> None:
     done = compared.here("compare", "main", "main@{1}", "--metric", "llm_rubric", "--power", "0.05")
-    sentence = done.out.splitlines()[-1]
+    sentence = next(line for line in done.out.splitlines() if line.startswith("no difference"))
     assert sentence.startswith("no difference found on llm_rubric: ")
     assert re.search(r"; smallest that 61 cases could have shown: 0\.\d+; \d+ cases would show 0\.05$", sentence)
+
+
+def test_it_says_where_a_metric_is_not_the_same_in_both_runs(compared: Project) -> None:
+    lines = compared.here("compare", "main@{1}", "main", "--metric", "exact_match").out.splitlines()
+    note = "  note: exact_match is not measured alike in both runs; it may be that alone"
+    assert note in lines
+    assert re.fullmatch(r"    parser mine:tidy #[0-9a-f]{12} → mine:tidy #[0-9a-f]{12}", lines[lines.index(note) + 1])
+    assert "not measured alike" not in compared.here("compare", "main", "main").out
 
 
 def test_every_figure_has_n_and_failed(compared: Project) -> None:

@@ -62,6 +62,7 @@ def _print_candidate(output: Output, found: Comparison, at: int, candidate: Cand
     for each in rows:
         if each.part is None:
             output.line(*_sentence(found, each), hang=2)
+            _print_other_states(output, each)
 
 
 def _print_tables(output: Output, rows: Sequence[MetricComparison]) -> None:
@@ -145,6 +146,26 @@ def _sentence(found: Comparison, each: MetricComparison) -> Iterator[Part]:
             yield f"; smallest that {count(each.n, 'case')} could have shown: {number(each.detectable)}"
     if each.needed is not None:
         yield f"; {count(each.needed, 'case')} would show {number(found.needed_for)}"
+
+
+def _print_other_states(output: Output, each: MetricComparison) -> None:
+    """That a metric is not the same instrument in both runs, in lines of 80 columns at most."""
+    if not each.other_states:
+        return
+    said = f"{clip(each.metric, 24)} is not measured alike in both runs; it may be that alone"
+    output.line("  ", colored("note:", "yellow"), f" {said}", hang=4)
+    for state in each.other_states:
+        if state.base is None and state.candidate is None:
+            output.line(dim("    settings differ: `themis diff` shows them"))
+            continue
+        sides = " → ".join("none" if side is None else _state(side) for side in (state.base, state.candidate))
+        output.line(dim(f"    {state.role} {sides}"))
+
+
+def _state(label: str) -> str:
+    """A component as "id #code", clipped."""
+    name, _, code = label.rpartition(" ")
+    return f"{clip(name.rpartition(' ')[0], 18)} {code}"
 
 
 def _all_cases(n: int) -> str:

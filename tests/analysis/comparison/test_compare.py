@@ -268,3 +268,49 @@ def test_a_condition_holds_where_nothing_was_shown(store: InMemoryRunStore) -> N
     (result,) = compare(store, "base", ["candidate"], fail_if=["test/graded < 0"]).fail_if
     assert result.holds
     assert "no case of 6 has a score in both" in result.reason
+
+
+def states(found: Comparison) -> list[tuple[str, str, str]]:
+    """Role and ids of what is of another state."""
+    return [
+        (each.role, (each.base or "").partition(" ")[0], (each.candidate or "").partition(" ")[0])
+        for each in only(found).other_states
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ({"metrics": [Equal()]}, {"metrics": [Equal()]}, []),
+        (
+            {"metrics": [Graded(c0=1.0)]},
+            {"metrics": [Graded(c0=0.5)]},
+            [("metric", "test/graded", "test/graded")],
+        ),
+        ({}, {"wrong": ["c0"]}, [("parser", "test/after-equals", "test/after-equals")]),
+        (
+            {"metrics": [Verdict()], "judge": Judge(component_id="one")},
+            {"metrics": [Verdict()], "judge": Judge(component_id="two")},
+            [("judge", "one", "two")],
+        ),
+        (
+            {
+                "metrics": [Verdict()],
+                "judge": Judge(component_id="one"),
+                "evaluation": {"judge_config": {"rubric": "strict"}},
+            },
+            {
+                "metrics": [Verdict()],
+                "judge": Judge(component_id="one"),
+                "evaluation": {"judge_config": {"rubric": "lenient"}},
+            },
+            [("settings", "", "")],
+        ),
+    ],
+)
+def test_what_scores_were_made_with_is_named_where_it_is_not_the_same(
+    store: InMemoryRunStore, one: dict[str, Any], other: dict[str, Any], expected: list[tuple[str, str, str]]
+) -> None:
+    run(store, "base", **one)
+    run(store, "candidate", **other)
+    assert states(compare(store, "base", ["candidate"])) == expected

@@ -16,6 +16,7 @@ from themis_vcs.analysis.comparison.document import (
     Effect,
     Flip,
     MetricComparison,
+    OtherState,
 )
 from themis_vcs.errors import DataError
 
@@ -88,7 +89,9 @@ def test_a_score_too_large_for_its_square_is_refused() -> None:
         figures([1e300, 0.0], [0.0, 0.0])
 
 
-@pytest.mark.parametrize("kind", [Comparison, MetricComparison, Agreement, Candidate, ConditionResult, Effect, Flip])
+@pytest.mark.parametrize(
+    "kind", [Comparison, MetricComparison, Agreement, Candidate, ConditionResult, Effect, Flip, OtherState]
+)
 def test_every_field_of_the_document_is_documented(kind: type[Struct]) -> None:
     text = (Path(__file__).parents[3] / "docs" / "reference" / "compare-document.md").read_text()
     assert [name for name in kind.__struct_fields__ if f"`{name}`" not in text] == []

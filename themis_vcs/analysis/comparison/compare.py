@@ -18,6 +18,7 @@ from themis_vcs.analysis.comparison.casescores import CaseScores
 from themis_vcs.analysis.comparison.condition import Condition, check_condition, parse_condition
 from themis_vcs.analysis.comparison.contrast import Rules, contrast
 from themis_vcs.analysis.comparison.document import Agreement, Candidate, Comparison, ConditionResult, MetricComparison
+from themis_vcs.analysis.comparison.measuring import other_states
 from themis_vcs.analysis.comparison.pairing import Pairing, pairing
 from themis_vcs.analysis.failedcases import failed_cases
 from themis_vcs.analysis.lookup import Located, locate, stages_of
@@ -163,18 +164,21 @@ def _figures(
 ) -> Iterator[MetricComparison]:
     """The figures of a metric for a candidate: over all pairs, then for each part."""
     name, number = what
+    tracks = scores.metrics(runs[0])[name], scores.metrics(runs[1])[name]
     base, other = (
-        scores.scores(run, scores.metrics(run)[name])[places]
-        for run, places in zip(runs, (pairs.base, pairs.candidate), strict=True)
+        scores.scores(run, track)[places]
+        for run, track, places in zip(runs, tracks, (pairs.base, pairs.candidate), strict=True)
     )
+    states = other_states(scores.reader, runs, tracks)
     clusters = None if grouping.clusters is None else grouping.clusters[pairs.base]
-    yield contrast(name, number, (base, other), clusters, rules)
+    yield msgspec.structs.replace(contrast(name, number, (base, other), clusters, rules), other_states=states)
     if grouping.parts is not None:
         parts = np.array(grouping.parts, dtype=object)[pairs.base]
         for part in sorted(set(parts)):
             chosen = parts == part
             within = None if clusters is None else clusters[chosen]
-            yield contrast(name, number, (base[chosen], other[chosen]), within, rules, part)
+            found = contrast(name, number, (base[chosen], other[chosen]), within, rules, part)
+            yield msgspec.structs.replace(found, other_states=states)
 
 
 def _checked(conditions: Sequence[Condition], found: Sequence[MetricComparison]) -> Iterator[ConditionResult]:

@@ -21,6 +21,18 @@ class Effect(msgspec.Struct, frozen=True):
     odds_ratio: float | None = None
 
 
+class OtherState(msgspec.Struct, frozen=True):
+    """Something that scores are made with and that is not the same in both runs.
+
+    `role` is "metric", "judge", "parser" or, of what a judge was told, "settings". `base` and `candidate` are
+    components as "id version #code"; None where a run has none, and of settings.
+    """
+
+    role: str
+    base: str | None
+    candidate: str | None
+
+
 class MetricComparison(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of the base and of a candidate, over the `n` cases of both that count.
 
@@ -29,7 +41,8 @@ class MetricComparison(msgspec.Struct, frozen=True, kw_only=True):
     `wins` are the cases in which the candidate scores higher. `base_failed` and `candidate_failed` of the `pairs` have
     no score: they are left out of `n`, or count as zero, as the comparison says. `detectable` is the smallest true
     difference that so many cases show with a probability of 80 %, `needed` how many would show the one that was asked
-    about. `clusters` counts them.
+    about. `clusters` counts them. `other_states` has what the scores were made with and is not the same in both runs:
+    then the difference need not be one of the answers.
     """
 
     metric: str
@@ -55,6 +68,7 @@ class MetricComparison(msgspec.Struct, frozen=True, kw_only=True):
     detectable: float | None = None
     needed: int | None = None
     clusters: int | None = None
+    other_states: list[OtherState] = []
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
