@@ -24,8 +24,29 @@ def test_a_table_fits_a_terminal_and_shows_no_control_character(finished: Projec
 def test_a_table_says_how_many_rows_it_leaves_out(finished: Project, where: tuple[str, ...]) -> None:
     rows = len(finished("report", "main", "--format", "jsonl", *where).rows)
     shown = finished("report", "main", "--limit", "1", *where)
-    assert f"and {rows - 1} more rows; --limit {rows} shows all" in shown.out
-    assert "more row" not in finished("report", "main", "--limit", str(rows), *where).out
+    assert f"and {rows - 1} more rows; --limit 0 shows all" in shown.out
+    for enough in (str(rows), "0"):
+        whole = finished("report", "main", "--limit", enough, *where).out
+        assert "more row" not in whole
+        assert len(whole.splitlines()) == len(shown.out.splitlines()) + rows - 2
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "html"])
+def test_limit_0_means_all_rows_in_every_format(finished: Project, form: str) -> None:
+    assert finished("report", "main", "--format", form, "--limit", "0").out == (
+        finished("report", "main", "--format", form).out
+    )
+
+
+def test_a_table_without_rows_says_so(finished: Project) -> None:
+    done = finished("report", "main", "--where", "value > 1000")
+    assert (done.status, done.err) == (0, "no rows\n")
+
+
+def test_a_run_with_failures_says_how_many_cases_failed(finished: Project) -> None:
+    done = finished("report", "main")
+    assert "\ncomplete      all stages reached; 1 of 10 cases failed\n" in done.out
+    assert finished("report", "main", "--json").document["cases_failed"] == 1
 
 
 def test_the_json_document_is_the_same_by_either_name(finished: Project) -> None:
@@ -69,6 +90,9 @@ def test_csv_is_read_back_row_by_row(project: Project) -> None:
         (("main", "--where", "value ? 1"), 2, "?"),
         (("main", "--sort", "nothing"), 2, "no column 'nothing'"),
         (("main", "--by", "nothing"), 2, "nothing"),
+        (("main", "--by", "metadata.subjekt"), 2, "no case has metadata.subjekt"),
+        (("main", "--where", "value > abc"), 2, "the column holds numbers"),
+        (("main:score",), 2, "is a part of a run, and a whole one is meant"),
         (("main", "-o", "report"), 2, "the format is not clear from its name"),
         (("main", "--format", "parquet"), 2, "name one: -o FILE"),
         (("main", "--format", "table", "-o", "x"), 2, "a table is for a terminal"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from themis_vcs.analysis.reading import Reader
@@ -16,6 +17,9 @@ from themis_vcs.model.oid import Oid
 DATASET = "dataset"
 _ROOTS = ("metadata", "input", "expected_output")
 _FIELD = re.compile(r"metadata(?:\.[^.]+)+|(?:input|expected_output)(?:\.[^.]+)*")
+
+_LOOKED_AT = 5_000
+_SHOWN = 10
 
 Group = tuple[str, bytes]
 """A dataset, and the canonical bytes of a value."""
@@ -38,8 +42,20 @@ def field_values(reader: Reader, keys: Sequence[str], oids: Sequence[Oid], field
     held = {oid: _held(value, path) for oid, value in reader.values(oids)}
     values = [held[oid] for oid in oids]
     if keys and all(value is None for value in values):
-        raise UsageError(f"no case has {field}", hint=f"`themis show REV {keys[0]}` shows what a case has")
+        raise no_such_field(reader, oids, field)
     return values
+
+
+def no_such_field(reader: Reader, oids: Iterable[Oid], field: str) -> UsageError:
+    """That no case has anything at a place. The hint names fields of the metadata that some of the first cases have."""
+    first = reader.values(islice(oids, _LOOKED_AT))
+    known = sorted({f"metadata.{name}" for _, case in first for name in case.metadata})
+    near = difflib.get_close_matches(field, known, n=1)
+    meant = f"did you mean {near[0]:.80}? " if near else ""
+    named = ", ".join(f"{name:.80}" for name in known[:_SHOWN]) + (", …" if len(known) > _SHOWN else "")
+    return UsageError(
+        f"no case has {field[:200]}", hint=f"{meant}there are {', '.join(filter(None, (DATASET, named)))}"
+    )
 
 
 def groups(keys: Sequence[str], values: Sequence[Any]) -> list[Group | None]:

@@ -41,6 +41,15 @@ def locate(repository: Repository, text: str) -> Located:
     return Located(oid, run, repository.load(run.snapshot, Snapshot), revision.stage, revision.case)
 
 
+def locate_run(repository: Repository, text: str) -> Located:
+    """As `locate`, where a run as a whole is meant. UsageError if a part of one is named."""
+    found = locate(repository, text)
+    if found.stage is not None:
+        whole = text.partition(":")[0]
+        raise UsageError(f"{text[:200]} is a part of a run, and a whole one is meant", hint=f"write {whole[:200]}")
+    return found
+
+
 def stages_of(repository: Repository, run: Run) -> dict[str, Stage]:
     """The stages of a run by name, in order."""
     stages = (repository.load(oid, Stage) for oid in run.stages)

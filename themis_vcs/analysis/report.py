@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from themis_vcs.analysis.casefield import no_such_field
 from themis_vcs.analysis.changes import configuration, surroundings
 from themis_vcs.analysis.columns import metric_ids, parts
 from themis_vcs.analysis.failedcases import failed_cases
@@ -31,6 +32,7 @@ from themis_vcs.store.settings import Failed
 from themis_vcs.transfer.history import origin_of
 
 SCHEMA: Final = "themis.report/1"
+_NONE: Final = "(none)"
 _CHUNK: Final = 2_000
 _MOST_SLICES: Final = 1_000
 
@@ -77,7 +79,8 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The head of a report. `incomplete` says what is missing of the run, and is empty only if nothing is.
 
-    `binary` has the metrics whose values are all 0 or 1.
+    `cases_failed` counts the cases of which some metric has an error. `binary` has the metrics whose values are all 0
+    or 1.
     """
 
     schema: str
@@ -90,6 +93,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     completed_through_stage: str | None
     incomplete: list[str]
     cases: int
+    cases_failed: int
     failed: Failed
     binary: list[str]
     metrics: list[Figure]
@@ -139,22 +143,26 @@ def report(
 
     With `failed` "zero", a case that failed counts as 0; one that was not reached is left out in any case. Without it
     the setting `analysis.failed` of the store decides. Without `costs` no step is read for them.
-    UsageError for a slice by something else, or into more than a thousand.
+    UsageError for a slice by something else, by what no case has, or into more than a thousand.
     """
     failed = failed_cases(reader.repository, failed)
     by = _slicing(reader, found, by)
     names = list(metric_ids(reader, found))
     whole = {name: _Tally() for name in names}
     slices: dict[tuple[str, str, str], _Tally] = defaultdict(_Tally)
-    errors = Counter[tuple[str, str, str]]()
+    errors, cases_failed = Counter[tuple[str, str, str]](), set[tuple[str, str]]()
     for row in _rows_to_add(reader, found, by, whole):
         whole[row.metric].add(row)
         if row.outcome == ERROR:
             errors[row.stage or "", row.category or "", row.metric] += 1
+            cases_failed.add((row.dataset, row.case))
         for each in by:
             slices[each, _slice(row, each), row.metric].add(row)
         if len(slices) > _MOST_SLICES * max(1, len(names)):
             raise UsageError(f"--by {' --by '.join(by)}: over {_MOST_SLICES:,} slices", hint="slice by fewer values")
+    for each in by:
+        if slices and each != "dataset" and all(part == _NONE for one, part, _ in slices if one == each):
+            raise no_such_field(reader, (oid for _, oid in reader.scan(found.snapshot.identity.cases)), each)
     order = {name: at for at, name in enumerate([*by, *names])}
     return Report(
         schema=SCHEMA,
@@ -167,6 +175,7 @@ def report(
         completed_through_stage=found.run.completed_through,
         incomplete=list(_incomplete(reader, found, whole)),
         cases=reader.size(found.snapshot.identity.cases),
+        cases_failed=len(cases_failed),
         failed=failed,
         binary=[name for name, tally in whole.items() if tally.values and set(tally.values) <= {0.0, 1.0}],
         metrics=[tally.figure(name, failed) for name, tally in whole.items()],
@@ -211,7 +220,7 @@ def _slice(row: Row, by: str) -> str:
     if by == "dataset":
         return row.dataset
     value = at_path(row.metadata, by.removeprefix("metadata."))
-    return "(none)" if value is None else text(value)
+    return _NONE if value is None else text(value)
 
 
 def _incomplete(reader: Reader, found: Located, whole: dict[str, _Tally]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import operator
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,6 +38,8 @@ DEFAULT: Final = (
 _MAPS: Final = ("details", "tokens", "metadata", "output", "parsed")
 _ANSWER: Final = frozenset({"candidate", "output"})
 _MEASURED: Final = frozenset({"latency_ms", "tokens"})
+_NUMBERS: Final = frozenset({"value", "latency_ms"})
+_ORDERS: Final = frozenset({"<", "<=", ">", ">="})
 _LONGEST: Final = 10_000
 
 _CONDITION: Final = re.compile(
@@ -76,7 +79,10 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What is shown of the rows. `sort` is a column and whether the largest come first; rows without it come last."""
+    """What is shown of the rows: the first `limit`, all if it is None.
+
+    `sort` is a column and whether the largest come first; rows without it come last.
+    """
 
     columns: Sequence[str] = DEFAULT
     where: Sequence[Condition] = ()
@@ -122,7 +128,7 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A selection as a person writes it, columns in a text or a list. Those behind a + are added to the usual ones."""
+    """A selection as a person writes it: columns in a text or a list, behind a + beside the usual ones; limit 0: all."""
 
     columns: str | Sequence[str] | None = None
     where: str | None = None
@@ -143,7 +149,8 @@ class Asked:
         if self.limit is not None and self.limit < 0:
             raise UsageError(f"--limit {self.limit}: less than nothing")
         where = conditions(self.where) if self.where is not None else ()
-        return Selection(columns=[checked(name) for name in columns], where=where, sort=sort, limit=self.limit)
+        limit = sys.maxsize if self.limit == 0 else self.limit
+        return Selection(columns=[checked(name) for name in columns], where=where, sort=sort, limit=limit)
 
 
 def conditions(where: str) -> list[Condition]:
@@ -171,9 +178,15 @@ def conditions(where: str) -> list[Condition]:
 
 
 def _known(condition: Condition) -> Condition:
-    """The condition. UsageError for an outcome that no row can have."""
+    """The condition. UsageError for an outcome that no row can have, and for a text to hold numbers against."""
     if condition.column == "outcome" and condition.op in ("=", "!=") and condition.value not in OUTCOMES:
         raise UsageError(f"--where: no outcome {condition.value[:80]!r}", hint=f"there are {', '.join(OUTCOMES)}")
+    numbers = condition.column in _NUMBERS or condition.column.startswith("tokens.")
+    if numbers and condition.op in _ORDERS and _number(condition.value) is None:
+        said = f"{condition.column} {condition.op} {condition.value[:80]!r}"
+        raise UsageError(
+            f"--where: {said}: the column holds numbers", hint=f"compare it with one: {said.split()[0]} > 0.5"
+        )
     return condition
 
 

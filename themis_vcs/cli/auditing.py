@@ -32,15 +32,14 @@ def carried_out(
     session: Session, repository: Repository, revision: str | None, options: dict[str, Any]
 ) -> Iterator[Outcome]:
     """Audit a run as the options of the command say. What was found is there as long as the block lasts."""
+    from themis_vcs.analysis.lookup import locate_run
     from themis_vcs.analysis.reporting.findings import Audited
     from themis_vcs.audit.audit import Audit
     from themis_vcs.audit.spool import spooled
-    from themis_vcs.model.revision import Revision, parse
-    from themis_vcs.store.resolve import resolve_run
 
     def named(text: str) -> tuple[bytes, Any]:
-        asked = parse(text)
-        return resolve_run(repository, str(Revision(asked.base, asked.reflog, asked.ancestors)))
+        found = locate_run(repository, text)
+        return found.oid, found.run
 
     oid, run = named(session.revision(repository, revision))
     since, against = (None if options[name] is None else named(options[name])[0] for name in ("since", "against"))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from themis_vcs.analysis.lookup import locate
+from themis_vcs.analysis.lookup import locate_run
 from themis_vcs.analysis.outcomes import Row, outcomes
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.analysis.report import report
@@ -50,7 +50,7 @@ class Reporter:
         """Return the report in the format `form`, with the options of `themis report`."""
         asked = Asked(columns=columns, where=where, sort=sort, limit=limit)
         with opened_to_read(self._store) as repository:
-            found = locate(repository, run_id)
+            found = locate_run(repository, run_id)
             _, text = write(Reader(repository), found, form, asked, by=by, failed=failed, raw=raw)
             written = "".join(text)
         if path is not None:
@@ -76,7 +76,7 @@ class Reporter:
 
     @staticmethod
     def _rows(repository: Repository, run_id: str, selection: Selection) -> Iterator[Row]:
-        reader, found = Reader(repository), locate(repository, run_id)
+        reader, found = Reader(repository), locate_run(repository, run_id)
         head = report(reader, found, costs=False)
         return selection.of(outcomes(reader, found, selection.wanted, head.binary))
 
@@ -101,7 +101,7 @@ class Reporter:
         return self.export(run_id, "latex", path, **options)
 
     def export_html(self, run_id: str, path: str | Path | None = None, **options: Any) -> str:
-        """Return the report as one HTML file, with the first 10,000 rows unless `limit` says how many."""
+        """Return the report as one HTML file, with the first 10,000 rows unless `limit` says how many (0: all)."""
         return self.export(run_id, "html", path, **options)
 
 

@@ -270,6 +270,13 @@ def test_a_condition_holds_where_nothing_was_shown(store: InMemoryRunStore) -> N
     assert "no case of 6 has a score in both" in result.reason
 
 
+def test_a_field_that_no_case_has_is_refused_with_those_that_there_are(store: InMemoryRunStore) -> None:
+    run(store, "base")
+    with pytest.raises(UsageError) as refused:
+        compare(store, "base", ["base"], by="metadata.m")
+    assert refused.value.hint == "did you mean metadata.n? there are dataset, metadata.n"
+
+
 def states(found: Comparison) -> list[tuple[str, str, str]]:
     """Role and ids of what is of another state."""
     return [

@@ -21,7 +21,7 @@ from themis_vcs.analysis.comparison.document import Agreement, Candidate, Compar
 from themis_vcs.analysis.comparison.measuring import other_states
 from themis_vcs.analysis.comparison.pairing import Pairing, pairing
 from themis_vcs.analysis.failedcases import failed_cases
-from themis_vcs.analysis.lookup import Located, locate, stages_of
+from themis_vcs.analysis.lookup import Located, locate_run, stages_of
 from themis_vcs.analysis.reading import Reader
 from themis_vcs.analysis.side import Side, side_of
 from themis_vcs.analysis.statistics.bootstrap import RESAMPLES
@@ -74,7 +74,7 @@ def compare(
     for field in filter(None, (by, cluster)):
         check_field(field)
     scores = CaseScores(Reader(repository))
-    runs = [_run(repository, each) for each in (base, *candidates)]
+    runs = [locate_run(repository, each) for each in (base, *candidates)]
     common = _common_metrics(scores, runs, metrics)
     in_all = [name for name in common[0] if all(name in each for each in common)]
     conditions = [parse_condition(text, in_all) for text in fail_if]
@@ -111,13 +111,6 @@ def _rules(repository: Repository, failed: Failed | None, seed: int, power: floa
     if seed < 0:
         raise UsageError(f"seed: {seed} is negative")
     return Rules(failed_cases(repository, failed), seed, power)
-
-
-def _run(repository: Repository, revision: str) -> Located:
-    found = locate(repository, revision)
-    if found.stage is not None:
-        raise UsageError(f"{revision} is a part of a run", hint="runs are compared as wholes; --metric and --by narrow")
-    return found
 
 
 def _common_metrics(scores: CaseScores, runs: Sequence[Located], wanted: Sequence[str]) -> list[list[str]]:

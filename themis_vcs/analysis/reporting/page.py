@@ -86,7 +86,7 @@ def _cases(selection: Selection, rows: Iterable[Row]) -> Iterator[str]:
         between = ",\n"
     yield "]}</script>\n"
     if next(rows, None) is not None:
-        yield f'<p role="note">These are the first {MOST_ROWS:,} rows; --limit N makes a page with more.</p>\n'
+        yield f'<p role="note">These are the first {MOST_ROWS:,} rows; --limit 0 makes a page with all.</p>\n'
 
 
 def _json(value: object) -> str:

@@ -16,19 +16,26 @@ _CLIPPED = 200
 def facts(head: Report) -> list[tuple[str, str]]:
     """What a run is, as (label, text)."""
     through = f" through {head.completed_through_stage}" if head.completed_through_stage else ""
-    complete = "; ".join(head.incomplete)
     return [
         ("run", head.run_id),
         ("object", head.oid),
         ("name", head.name),
         ("status", f"{head.status}{through}"),
-        ("complete", f"no: {complete}" if complete else "yes"),
+        ("complete", _complete(head)),
         ("made", head.time),
         *([("from", head.origin)] if head.origin else []),
         ("cases", f"{head.cases:,}"),
         ("failed cases", "count as 0" if head.failed == "zero" else "left out of the means"),
         ("written by", f"themis {head.themis}"),
     ]
+
+
+def _complete(head: Report) -> str:
+    """How far a run got, and how many cases did not get through. What is not complete begins with "no: "."""
+    failed = f"{head.cases_failed:,} of {head.cases:,} cases failed" if head.cases_failed else ""
+    if head.incomplete:
+        return "no: " + "; ".join([*head.incomplete, *([failed] if failed else [])])
+    return f"all stages reached; {failed}" if failed else "yes"
 
 
 def provenance(head: Report) -> list[tuple[str, str]]:

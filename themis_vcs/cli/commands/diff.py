@@ -41,12 +41,12 @@ def command(session: Session, old: str, new: str, limit: int, as_json: bool) -> 
     whose score changed, the largest differences at the top. Of scores that were drawn several times the means are
     compared. Only what differs is read.
     """
-    from themis_vcs.analysis.lookup import locate
+    from themis_vcs.analysis.lookup import locate_run
     from themis_vcs.analysis.reading import Reader
     from themis_vcs.analysis.rundiff import rundiff
 
     with session.reading() as repository:
-        found = rundiff(Reader(repository), (old, locate(repository, old)), (new, locate(repository, new)))
+        found = rundiff(Reader(repository), (old, locate_run(repository, old)), (new, locate_run(repository, new)))
     if as_json:
         session.output.json(found)
     else:

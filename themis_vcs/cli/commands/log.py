@@ -42,11 +42,11 @@ def command(session: Session, revision: str | None, number: int | None, oneline:
     only.
     """
     from themis_vcs.analysis.log import log
-    from themis_vcs.analysis.lookup import locate
+    from themis_vcs.analysis.lookup import locate_run
     from themis_vcs.analysis.reading import Reader
 
     with session.reading() as repository:
-        start = locate(repository, session.revision(repository, revision)).oid
+        start = locate_run(repository, session.revision(repository, revision)).oid
         for at, entry in enumerate(islice(log(Reader(repository), start), number)):
             if as_json:
                 session.output.json_line(entry)

@@ -55,7 +55,7 @@ _ROWS = 20
     "--limit",
     type=click.IntRange(min=0),
     metavar="N",
-    help="At most so many rows. Default: 20 of a table, 10,000 of HTML, else all.",
+    help="At most so many rows, 0 for all. Default: 20 of a table, 10,000 of HTML, else all.",
 )
 @click.option("--raw", is_flag=True, help="Leave cells of CSV and TSV as they are, formulas too.")
 @json_option("The same as --format json.")
@@ -80,7 +80,7 @@ def command(
     A run that did not get through all stages is reported as not complete. OP is one of = != < <= > >= and ~, which
     means contains; a VALUE that has spaces is quoted. Columns can be paths, such as metadata.subject or tokens.output.
     """
-    from themis_vcs.analysis.lookup import locate
+    from themis_vcs.analysis.lookup import locate_run
     from themis_vcs.analysis.outcomes import outcomes
     from themis_vcs.analysis.reading import Reader
     from themis_vcs.analysis.report import report
@@ -96,7 +96,7 @@ def command(
     asked = Asked(columns=columns, where=where, sort=sort, limit=None if form == "table" else limit)
     output = session.output
     with session.reading() as repository, collected_seldom():
-        reader, found = Reader(repository), locate(repository, session.revision(repository, revision))
+        reader, found = Reader(repository), locate_run(repository, session.revision(repository, revision))
         if form == "table" or form in TABLES:
             selection = asked.selection(_COLUMNS if form == "table" else DEFAULT)
             head = report(reader, found, by=by, failed=failed, costs=form == "table")
@@ -105,7 +105,7 @@ def command(
                 _print_head(output, head)
                 # The limit is not in `asked`: a table says how many rows there are beyond it.
                 total = None if selection.where else head.cases * len(head.metrics)
-                _print_rows(output, selection, rows, _ROWS if limit is None else limit, total)
+                _print_rows(output, selection, rows, _ROWS if limit is None else limit or None, total)
                 return
             replace_file(path, lambda file: write_table(form, selection, rows, file))
             output.line("wrote ", str(path))
@@ -171,15 +171,18 @@ def _print_table(
     output.table([list(heading), *rows], right=right)
 
 
-def _print_rows(output: Output, selection: Selection, rows: Iterator[Row], limit: int, total: int | None) -> None:
+def _print_rows(
+    output: Output, selection: Selection, rows: Iterator[Row], limit: int | None, total: int | None
+) -> None:
     """Print the first rows, and how many more there are: the rest of `total`, or what is left if that is not known."""
     from themis_vcs.analysis.reporting.wording import clipped
 
     shown = [list(map(clipped, selection.cells(row))) for row in islice(rows, limit)]
     more = sum(1 for _ in rows) if total is None else total - len(shown)
     if not shown:
+        output.note("no rows")
         return
     output.line()
     output.table(fitted([list(selection.columns), *shown], output.width))
     if more:
-        output.line(dim(f"and {count(more, 'more row')}; --limit {limit + more} shows all"))
+        output.line(dim(f"and {count(more, 'more row')}; --limit 0 shows all"))
