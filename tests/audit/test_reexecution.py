@@ -165,6 +165,23 @@ def test_a_difference_shows_the_two_values() -> None:
     assert "\x1b" not in line
 
 
+def test_what_was_not_asked_for_is_told_from_what_could_not_be_executed() -> None:
+    repository = made(generator=Wavering(deterministic=False))
+    found, verdicts = reexecuted(repository, stages=["generate", "parse"])
+    assert [each.severity for each in found if each.code == "not-reexecuted"] == ["note"]
+    assert verdicts[-1].why.endswith(
+        "bit for bit; 4 components not asked for (test/answer, test/first, test/equal, test/verdict)"
+    )
+    store = InMemoryRunStore()
+    experiment(6, name="main", metrics=[Equal(), Equal("test/second")]).run(store=store)
+    second = experiment(6, name="main", metrics=[Equal(), Louder("test/second")])
+    second.replay(stage="score", metric_ids=["test/equal"], store=store)
+    found, verdicts = reexecuted(store.repository)
+    assert [each.severity for each in found if each.code == "not-reexecuted"] == ["warning"]
+    assert verdicts[-1].outcome == "reproduced in part"
+    assert verdicts[-1].why.endswith("; 1 component could not be executed (test/second)")
+
+
 def test_stages_components_and_samples_narrow_it() -> None:
     repository = made()
     for asked, executed in (

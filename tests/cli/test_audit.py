@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,22 @@ def test_what_came_from_elsewhere_is_reproduced_there(finished: Project, tmp_pat
     assert Project(tmp_path / "copy")("audit", "main").status == 0
     again = Project(tmp_path / "copy")("audit", "main", "--reexecute", "--stages", "parse")
     assert "mine:tidy is somebody's code" in again.out
+    assert (again.status, "1 component could not be executed (mine:tidy)" in again.out) == (3, True)
+
+
+def test_it_says_which_file_was_executed(finished: Project, tmp_path: Path) -> None:
+    """In a copy without the module, that is the one where the run was made."""
+    copy = tmp_path / "without"
+    shutil.copytree(finished.path, copy)
+    (copy / "mine.py").unlink()
+    again = Project(copy)("audit", "main", "--reexecute", "--json")
+    file = str(finished.path / "mine.py")
+    assert {each["file"] for each in again.document["imported"]} == {file}
+    for form in ("text", "markdown", "html"):
+        said = Project(copy)("audit", "main", "--reexecute", "--stages", "parse", "--format", form).out
+        assert "mine" in said
+        assert file in said.replace("\\", "").replace("&#46;", ".").replace("&#58;", ":")
+    assert Project(copy)("audit", "main", "--json").document["imported"] == []
 
 
 def test_components_are_executed_again_and_their_prints_stay_out_of_the_audit(project: Project) -> None:

@@ -128,7 +128,7 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A selection as a person writes it: columns in a text or a list, behind a + beside the usual ones; limit 0: all."""
+    """A selection as a person writes it: columns as text or a list, behind a + beside the usual ones; limit 0: all."""
 
     columns: str | Sequence[str] | None = None
     where: str | None = None

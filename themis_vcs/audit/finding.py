@@ -45,11 +45,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     figures: dict[str, float] = {}
 
 
+class Imported(msgspec.Struct, frozen=True):
+    """Code that an audit imported: the name of a component, "module:Name", and the file of its module."""
+
+    target: str
+    file: str
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What a level comes to, and why.
 
-    `checked` counts what was looked at by kind, `findings` what was found by severity; `damaged` says that stored bytes
-    are missing or are not what was stored.
+    `checked` counts reads by kind, an object once for every time that it was looked at; `findings` what was found by
+    severity; `damaged` says that stored bytes are missing or are not what was stored.
     """
 
     level: Level

@@ -11,11 +11,13 @@ from typing import Any, NamedTuple, Protocol
 class Ready(NamedTuple):
     """Whether the component of a track can be called here.
 
-    `obstacle` says why not, and is "" if it can. What an `exact` one gives must be what is stored, bit for bit.
-    `answers_stored` says that judge models are not asked: their stored answers are handed to the metric once more.
+    `obstacle` says why not, and is "" if it can. With it, `excuse` is NOT_ASKED or NOT_REPEATABLE, or "" if it was
+    asked for and cannot be had. What an `exact` one gives must be what is stored, bit for bit. `answers_stored` says
+    that judge models are not asked: their stored answers are handed to the metric once more.
     """
 
     obstacle: str = ""
+    excuse: str = ""
     exact: bool = True
     answers_stored: bool = False
 
@@ -61,6 +63,11 @@ class Performer(Protocol):
     def differences(self, then: Any, now: Any) -> list[str]:
         """The fields in which two pieces of plain data differ, some lines of bounded length."""
 
+
+NOT_ASKED = "not asked for"
+"""It may answer otherwise each time, and nobody named it; or it is not among what was named."""
+NOT_REPEATABLE = "recorded, or made by another tool"
+"""Nobody can have it called again."""
 
 TIMEOUT = "timeout"
 """The category of a failure to answer in time, which proves nothing either way."""

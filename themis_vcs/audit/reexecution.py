@@ -18,13 +18,15 @@ from blake3 import blake3
 from themis_vcs.audit.evidence import Evidence, Problem, body_of, oid_of, packed
 from themis_vcs.audit.finding import Finding, Severity
 from themis_vcs.audit.finding import Outcome as Concluded
-from themis_vcs.audit.performing import TIMEOUT, Call, Outcome, Performer, Ready
+from themis_vcs.audit.performing import NOT_ASKED, TIMEOUT, Call, Outcome, Performer, Ready
 from themis_vcs.audit.receipts import INDEXED, NUMBER
 from themis_vcs.audit.trees import Finder, entries
 from themis_vcs.errors import UsageError
 
 _SAMPLE_CONTEXT: Final = "themis_vcs 2026-11-28 audit sample v1"
 _CHUNK: Final = 64
+_NAMED: Final = 5
+_UNABLE: Final = "could not be executed"
 _Z: Final = 1.959963984540054
 """The 97.5 % quantile of the normal distribution."""
 
@@ -58,8 +60,9 @@ class Reexecution:
         run = evidence.body(oid, "run")
         self._cases = Finder(evidence, evidence.body(run["snapshot"], "snapshot")["identity"]["cases"])
         self._stages = [evidence.body(stage, "stage") for stage in run["stages"]]
-        self._executed = self._same = self._asked_again = self._agreed = self._left_out = 0
-        self._unproven = self._sampled = False
+        self._executed = self._same = self._asked_again = self._agreed = self._passed_over = 0
+        self._unproven = False
+        self._left: dict[str, list[str]] = {}
 
     def findings(self) -> Iterator[Finding]:
         """What differs, and what could not be told. UsageError if a component is named that the run does not have."""
@@ -69,7 +72,7 @@ class Reexecution:
                 if self._asked.wants(stage["name"], track):
                     yield from self._track(stage["name"], track)
                 else:
-                    self._left_out += 1
+                    self._leave(NOT_ASKED, track)
 
     def conclusion(self, severities: dict[str, int]) -> tuple[Concluded, str]:
         """What the level comes to."""
@@ -80,13 +83,27 @@ class Reexecution:
             )
         if self._asked_again:
             said.append(f"{self._agreed:,} of {self._asked_again:,} that may come out otherwise each time agree")
+        left = list(self._left_out())
         if not said:
-            return "cannot tell", "no step could be executed again"
+            return "cannot tell", "; ".join(["no step was executed again", *left])
         if severities.get("error"):
             return "not reproduced", "; ".join(said)
-        if self._unproven or self._left_out or self._sampled or severities.get("warning"):
-            return "reproduced in part", "; ".join([*said, "not all could be executed, or were asked for"])
-        return "reproduced", "; ".join(said)
+        why = "; ".join([*said, *left])
+        return ("reproduced in part" if self._unproven or left or severities.get("warning") else "reproduced"), why
+
+    def _leave(self, reason: str, track: dict[str, Any]) -> None:
+        self._left.setdefault(reason, []).append(track["id"])
+
+    def _left_out(self) -> Iterator[str]:
+        """What was not executed, each reason with the number and the names of the components."""
+        for reason, names in sorted(self._left.items()):
+            more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+            components = "1 component" if len(names) == 1 else f"{len(names):,} components"
+            yield f"{components} {reason} ({', '.join(f'{name:.40}' for name in names[:_NAMED])}{more})"
+        if self._asked.sample is not None:
+            yield f"of each component {self._asked.sample:,} steps at most were asked for"
+        if self._passed_over:
+            yield f"{self._passed_over:,} steps could not be executed: an input or a stored answer is missing"
 
     def _check_names(self) -> None:
         tracks = [track for stage in self._stages for track in stage["tracks"]]
@@ -101,10 +118,12 @@ class Reexecution:
         way = [f"run {self._oid.hex()[:12]}", f"stage {stage}", f"track {track['id']:.200}"]
         ready = self._asked.performer.prepare(stage, track, named=self._asked.names(track))
         if not ready.obstacle and not ready.exact and self._asked.sample is None:
-            ready = ready._replace(obstacle="it may answer otherwise each time; --sample N calls it again N times")
+            obstacle = "it may answer otherwise each time; --sample N calls it again N times"
+            ready = ready._replace(obstacle=obstacle, excuse=NOT_ASKED)
         if ready.obstacle:
-            self._unproven = True
-            yield _finding("not-reexecuted", f"cannot tell: {ready.obstacle}", way, None, "note")
+            self._leave(ready.excuse or _UNABLE, track)
+            severity: Severity = "note" if ready.excuse else "warning"
+            yield _finding("not-reexecuted", f"cannot tell: {ready.obstacle}", way, None, severity)
             return
         if ready.answers_stored:
             self._unproven = True
@@ -161,12 +180,12 @@ class Reexecution:
             values = dict(evidence.bodies(wanted, "value"))
             for (key, oid), step in zip(chunk, bodies, strict=True):
                 if isinstance(step, Problem):
-                    self._unproven = True  # it is of what was audited before
+                    self._passed_over += 1  # it is of what was audited before
                     continue
                 recorded = _intact(values.get(step["value"]))
                 given = [body for each in step["inputs"] if (body := _intact(values[each])) is not None]
                 if len(given) < len(step["inputs"]) or (recorded is None and ready.answers_stored):
-                    self._unproven = True  # or it failed, and no answers are stored
+                    self._passed_over += 1  # or it failed, and no answers are stored
                     continue
                 inputs, case = _grouped(names, given), _intact(values.get(whole.get(key) or b""))
                 call = Call(stage, track["id"], *_case(stage, key), step["seed"], params, inputs, case, recorded)
@@ -184,7 +203,6 @@ class Reexecution:
         def draw(entry: tuple[str, bytes]) -> bytes:
             return blake3((salt + entry[0]).encode(), derive_key_context=_SAMPLE_CONTEXT).digest()
 
-        self._sampled = True
         return iter(sorted(heapq.nsmallest(sample, steps, key=draw)))
 
     def _judged(

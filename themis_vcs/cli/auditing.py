@@ -50,7 +50,7 @@ def carried_out(
             audit = Audit(
                 repository,
                 oid,
-                None if live is None else lambda n: live.show(f"{n:,} objects checked"),
+                None if live is None else lambda n: live.show(f"{n:,} reads"),
                 _scope(performer, since, against, options),
             )
             try:
@@ -64,6 +64,7 @@ def carried_out(
             name=run.name,
             since=None if since is None else since.hex(),
             against=None if against is None else against.hex(),
+            imported=performer.imported,
             verdicts=audit.verdicts,
         )
         yield Outcome(head, spool)
@@ -94,6 +95,8 @@ class Outcome:
     def _text(self, output: Output, limit: int) -> None:
         head = self.head
         output.line(bold(head.name), f"  run {short(head.run_id)}  {short(head.oid)}")
+        for code in head.imported:
+            output.line(dim(f"code  {code.target}  {code.file}"), hang=6)
         for number, finding in enumerate(self.findings):
             if number == limit:
                 output.line(dim(f"and {count(self.findings.count - limit, 'more finding')}; --limit 0 prints all"))
@@ -106,7 +109,7 @@ class Outcome:
         output.line(dim(f"{'level':<{_LEVEL}}{'verdict':<{_VERDICT}}"))
         for each in head.verdicts:
             looked = sum(each.checked.values())
-            why = f"{each.why}; {count(looked, 'object')} read" if looked else each.why
+            why = f"{each.why}; {count(looked, 'read')}" if looked else each.why
             outcome = colored(f"{each.outcome:<{_VERDICT}}", _OUTCOMES[each.outcome])
             output.line(f"{each.level:<{_LEVEL}}", outcome, why, hang=_LEVEL + _VERDICT)
 

@@ -6,12 +6,14 @@ What a component does is contained: whatever it raises is an outcome, and what i
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Any, Final
 
 from themis_vcs.analysis.differences import differences
-from themis_vcs.audit.performing import TIMEOUT, Call, Outcome, Ready
+from themis_vcs.audit.finding import Imported
+from themis_vcs.audit.performing import NOT_ASKED, NOT_REPEATABLE, TIMEOUT, Call, Outcome, Ready
 from themis_vcs.errors import EncodingError, ThemisError
 from themis_vcs.evaluation.component import describe, is_deterministic, is_workflow
 from themis_vcs.evaluation.secrets import redact
@@ -36,7 +38,11 @@ Recipe = dict[str, Any]
 
 
 class Unavailable(Exception):
-    """A component cannot be had here; says why."""
+    """A component cannot be had here; says why, and the `excuse` that `Ready` has for it."""
+
+    def __init__(self, why: str, excuse: str = "") -> None:
+        super().__init__(why)
+        self.excuse = excuse
 
 
 class StoredPerformer:
@@ -57,15 +63,21 @@ class StoredPerformer:
         self._view, self._imports, self._trust_code, self._timeout = view, imports, trust_code, timeout
         self._snapshot = snapshot
         self._made_here: list[Any] = []
+        self._imported: dict[str, str] = {}
         self._parts: dict[tuple[str, str], Part] = {}
         self._worker = Worker()
+
+    @property
+    def imported(self) -> list[Imported]:
+        """The code of others that was imported to make components, and where it lies."""
+        return [Imported(_harmless(target), _harmless(file)) for target, file in sorted(self._imported.items())]
 
     def prepare(self, stage: str, track: dict[str, Any], *, named: bool) -> Ready:
         """As `audit.performing.Performer` says."""
         try:
             part, ready = self._part(stage, track, named)
         except Unavailable as reason:
-            return Ready(obstacle=_harmless(str(reason)))
+            return Ready(obstacle=_harmless(str(reason)), excuse=reason.excuse)
         self._parts[(stage, track["id"])] = part
         return ready
 
@@ -122,13 +134,15 @@ class StoredPerformer:
         role = {"generate": "generator", "reduce": "reducer", "parse": "parser", "score": "metric"}[stage]
         recipe = self._recipe(stage, role, track["component"])
         if recipe["target"] in _PLAYERS:
-            raise Unavailable("it plays answers back that were recorded, which proves nothing of the model")
+            why = "it plays answers back that were recorded, which proves nothing of the model"
+            raise Unavailable(why, NOT_REPEATABLE)
         component = self._same(recipe)
         also = [self._same(self._recipe(stage, "selector", each)) for each in track["component"].get("also", [])]
         # What the component says, and not what the track says that it says: that is no part of the run id.
         exact = is_deterministic(component, role) and all(is_deterministic(each, "selector") for each in also)
         if not exact and not named:
-            raise Unavailable(f"it may answer otherwise each time; --component {track['id']} --sample N asks it again")
+            why = f"it may answer otherwise each time; --component {track['id']} --sample N asks it again"
+            raise Unavailable(why, NOT_ASKED)
         if stage == "reduce":
             return reducing(component, also[0] if also else None), Ready(exact=exact)
         if stage == "score" and is_workflow(component):
@@ -152,14 +166,15 @@ class StoredPerformer:
         if models is not None and (exact or named):
             return judging(metric, versions, models), Ready(exact=exact)
         if not repeatable:
-            raise Unavailable("it may judge otherwise each time; --component and --sample N ask it again")
+            raise Unavailable("it may judge otherwise each time; --component and --sample N ask it again", NOT_ASKED)
         return judging(metric, versions, None), Ready(answers_stored=True)
 
     def _judges(self, also: list[dict[str, Any]]) -> dict[str, Any]:
         """The judge models by id; Unavailable if one of them cannot be asked here."""
         recipes = [self._recipe("judge", "judge_model", each) for each in also]
         if any(recipe["target"] in _PLAYERS for recipe in recipes):
-            raise Unavailable("its judge plays answers back that were recorded, which proves nothing of the model")
+            why = "its judge plays answers back that were recorded, which proves nothing of the model"
+            raise Unavailable(why, NOT_REPEATABLE)
         return {recipe["id"]: self._same(recipe) for recipe in recipes}
 
     def _recipe(self, stage: str, role: str, component: dict[str, Any]) -> Recipe:
@@ -169,7 +184,7 @@ class StoredPerformer:
         for recipe in listed if type(listed) is list else ():
             if type(recipe) is dict and (recipe.get("role"), recipe.get("id")) == (role, component["id"]):
                 if str(recipe.get("target")).startswith(_IMPORTED):
-                    raise Unavailable("another tool made it, and it was imported as it was")
+                    raise Unavailable("another tool made it, and it was imported as it was", NOT_REPEATABLE)
                 if recipe.get("fingerprint") == component["fingerprint"]:
                     return recipe
         raise Unavailable(f"the run does not say how this state of {component['id']!r:.80} is made")
@@ -189,7 +204,7 @@ class StoredPerformer:
         if type(target) is not str or type(config) is not dict or type(recipe.get("role")) is not str:
             raise Unavailable("what the run says of how it is made cannot be read")
         if target.startswith(_IMPORTED):
-            raise Unavailable("another tool made it")
+            raise Unavailable("another tool made it", NOT_REPEATABLE)
         if not self._imports and not target.startswith(_BUILTIN):
             raise Unavailable("its code is looked at with --reexecute only")
         directory = self._provenance.get("directory")
@@ -202,6 +217,9 @@ class StoredPerformer:
         except (Exception, SystemExit) as error:  # a module may do anything when it is imported
             raise Unavailable(_said(error)) from error
         self._made_here.append(component)
+        if not target.startswith(_BUILTIN):
+            module = sys.modules.get(target.partition(":")[0])
+            self._imported[target] = str(getattr(module, "__file__", None) or "no file")
         return component
 
 

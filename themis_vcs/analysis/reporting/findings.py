@@ -12,22 +12,26 @@ import msgspec
 from themis_vcs.analysis.reporting.markdown import escaped
 from themis_vcs.analysis.reporting.markdown import table as markdown_table
 from themis_vcs.analysis.reporting.markup import definitions, digest, table, text
-from themis_vcs.audit.finding import Finding, Verdict
+from themis_vcs.audit.finding import Finding, Imported, Verdict
 
 MOST: Final = 10_000
 """So many findings a page has unless a limit says how many."""
 FINDINGS: Final = ("severity", "code", "level", "message", "where", "object")
-VERDICTS: Final = ("level", "verdict", "why", "objects read", "findings")
+VERDICTS: Final = ("level", "verdict", "why", "reads", "findings")
 
 
 class Audited(msgspec.Struct, frozen=True, kw_only=True):
-    """What was audited, and what every level came to. `since` and `against` are the oids of other runs."""
+    """What was audited, and what every level came to. `since` and `against` are the oids of other runs.
+
+    `imported` is the code that was executed, other than what is built in.
+    """
 
     oid: str
     run_id: str
     name: str
     since: str | None = None
     against: str | None = None
+    imported: list[Imported] = []
     verdicts: list[Verdict] = []
 
     def facts(self) -> list[tuple[str, str]]:
@@ -38,6 +42,7 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
             ("object", self.oid),
             ("name", self.name),
             *((label, oid) for label, oid in others if oid is not None),
+            *(("code", f"{each.target} from {each.file}") for each in self.imported),
         ]
 
 
