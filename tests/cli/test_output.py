@@ -130,6 +130,21 @@ def test_a_style_goes_on_where_a_line_is_broken(monkeypatch: pytest.MonkeyPatch)
     assert stream.written == f"\x1b[31m{'a' * 39}\x1b[0m\n  \x1b[31mb\x1b[0m\n"
 
 
+def test_errors_and_hints_are_broken_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    pipe, terminal = Pipe(), Terminal()
+    for stream in (pipe, terminal):
+        said = Output(stderr=stream, environ={"NO_COLOR": "1"})  # type: ignore[arg-type]
+        said.error("no column of the name that was given here", "there are " + "name, " * 8)
+    assert len(pipe.written.splitlines()) == 2
+    assert terminal.written == (
+        "error: no column of the name that was\n"
+        "       given here\n"
+        "hint: there are name, name, name, name,\n"
+        "      name, name, name, name, \n"
+    )
+
+
 @pytest.mark.parametrize(
     "text", ["", "  ", "word " * 30, "日本 " * 30, "x" * 200, "    " + "y" * 60, "two  spaces " * 9]
 )

@@ -112,3 +112,17 @@ def test_a_table_clips_only_what_is_too_wide() -> None:
     assert fitted(rows, 80) == [["a" * 54 + "…", "b" * 20, "c"], ["d", "e", "f"]]
     assert fitted(rows, 20) == [["a" * 11 + "…", "b" * 11 + "…", "c"], ["d", "e", "f"]]
     assert fitted(rows, 85) == rows
+
+
+def test_ids_that_are_too_long_lose_their_middle_and_stay_distinct() -> None:
+    rows = [[f"addition-with-a-rather-long-name-{n:04}", "x" * 60] for n in range(20)]
+    shown = fitted(rows, 60, names=[0])
+    assert shown[7] == ["addition-with…-long-name-0007", "x" * 28 + "…"]
+
+
+def test_a_dataset_that_is_the_only_one_stands_above_the_table(finished: Project) -> None:
+    lines = finished("report", "main", COLUMNS="80").out.splitlines()
+    at = lines.index("dataset sums")
+    assert lines[at + 1].split() == ["case", "metric", "outcome", "value", "message"]
+    named = finished("report", "main", "--columns", "dataset,case").out.splitlines()
+    assert "dataset  case" in [line.strip() for line in named]

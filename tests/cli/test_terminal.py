@@ -59,7 +59,10 @@ def test_bytes_are_not_written_to_a_terminal(finished: Project) -> None:
     assert "this is a terminal" in written
 
 
-@pytest.mark.parametrize("arguments", [("log",), ("diff", "main@{1}", "main"), ("show", "main", "c3"), ("status",)])
+@pytest.mark.parametrize(
+    "arguments",
+    [("log",), ("diff", "main@{1}", "main"), ("show", "main", "c3"), ("status",), ("ls", "main:generate", "--failed")],
+)
 def test_long_lines_are_broken_to_fit_into_a_terminal(finished: Project, arguments: tuple[str, ...]) -> None:
     piped = finished.here(*arguments).out
     _, written = screen(finished, *arguments, NO_COLOR="1", columns=60)

@@ -11,7 +11,7 @@ import re
 import sys
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Final, Literal, NamedTuple, TextIO
 
 Color = Literal["auto", "always", "never"]
@@ -77,13 +77,28 @@ def clip(text: str, width: int) -> str:
     return kept + "…"
 
 
-def fitted(rows: Sequence[Sequence[str]], width: int) -> list[list[Part]]:
-    """The rows of a table clipped to fit into `width` columns: the widest of them, all to one width."""
+def clip_middle(text: str, width: int) -> str:
+    """As `clip`, with what falls away taken from the middle: names often differ in their ends only."""
+    text, width = inline(text), max(width, 12)
+    if columns(text) <= width:
+        return text
+    head = clip(text, width // 2)
+    end = 0
+    while columns(head) + columns(text[-end - 1 :]) <= width:
+        end += 1
+    return head + text[len(text) - end :]
+
+
+def fitted(rows: Sequence[Sequence[str]], width: int, names: Collection[int] = ()) -> list[list[Part]]:
+    """The rows of a table clipped to fit into `width` columns: the widest of them, all to one width.
+
+    The columns `names` lose the middle of a cell, all others its end.
+    """
     widths = [max(columns(inline(cell)) for cell in column) for column in zip(*rows, strict=True)]
     room, widest = width - 2 * (len(widths) - 1), max(widths)
     while widest > 12 and sum(min(each, widest) for each in widths) > room:
         widest -= 1
-    return [[clip(cell, widest) for cell in row] for row in rows]
+    return [[(clip_middle if at in names else clip)(cell, widest) for at, cell in enumerate(row)] for row in rows]
 
 
 def fold(text: str, width: int, hang: int = 0) -> Iterator[tuple[int, int]]:
@@ -176,9 +191,7 @@ class Output:
 
         With `hang` it is broken on a terminal to fit into it, and what follows is indented by that much.
         """
-        broken = [parts] if hang is None or not self.stdout.isatty() else _broken(parts, self.width, hang)
-        for each in broken:
-            self._write(self.stdout, self._rendered(each, self.stdout) + "\n")
+        self._lines(self.stdout, parts, hang)
 
     def block(self, text: str, indent: str = "    ") -> None:
         """Text of several lines, indented as a whole so that none of its lines can pass for one of ours.
@@ -223,18 +236,18 @@ class Output:
         self.stdout.flush()
         _binary(self.stdout).write(data)
 
-    def note(self, *parts: Part) -> None:
-        """A message beside the data."""
-        self._write(self.stderr, self._rendered(parts, self.stderr) + "\n")
+    def note(self, *parts: Part, hang: int | None = None) -> None:
+        """A message beside the data; with `hang` it is broken as a `line` is."""
+        self._lines(self.stderr, parts, hang)
 
     def error(self, message: str, hint: str | None = None) -> None:
         """What went wrong, and what to do about it. The lines after the first are indented."""
         first, *others = message.split("\n")
-        self.note(colored("error:", "red"), " ", first)
+        self.note(colored("error:", "red"), " ", first, hang=7)
         for line in others:
-            self.note("  ", line.removeprefix("  "))
+            self.note("  ", line.removeprefix("  "), hang=4)
         if hint:
-            self.note(colored("hint:", "cyan"), " ", hint)
+            self.note(colored("hint:", "cyan"), " ", hint, hang=6)
 
     def error_document(self, document: dict[str, Any]) -> None:
         """What went wrong, as one line of JSON."""
@@ -250,6 +263,11 @@ class Output:
         """Hand everything over, so that a closed pipe is noticed here and not at exit."""
         self.stdout.flush()
         self.stderr.flush()
+
+    def _lines(self, stream: TextIO, parts: Sequence[Part], hang: int | None) -> None:
+        broken = [parts] if hang is None or not stream.isatty() else _broken(parts, self.width, hang)
+        for each in broken:
+            self._write(stream, self._rendered(each, stream) + "\n")
 
     def _rendered(self, parts: Iterable[Part], stream: TextIO) -> str:
         colors = self._colored(stream)

@@ -72,8 +72,8 @@ def _print_steps(output: Output, steps: list[PendingStep]) -> None:
         keys = ", ".join(f"{step.case} {step.track}" for step in members[:_KEYS])
         more = f", and {len(members) - _KEYS:,} more" if len(members) > _KEYS else ""
         for reason in reasons:
-            output.line("  ", *reason_line(reason))
-        output.line("    ", dim(keys + more))
+            output.line("  ", *reason_line(reason), hang=4)
+        output.line("    ", dim(keys + more), hang=6)
     rest = sum(len(members) for _, members in ordered[_SHOWN:])
     if rest:
         output.line("  ", dim(f"and {rest:,} more for other reasons; --json lists all"))

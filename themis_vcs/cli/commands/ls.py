@@ -63,7 +63,7 @@ def command(session: Session, revision: str | None, component: str | None, faile
             )
         else:
             rows = (row for row in _steps(reader, found, component) if not failed or row.outcome != "ok")
-            _print_steps(output, rows, as_json)
+            _print_steps(output, rows, as_json, whole=failed)
 
 
 def _steps(reader: Reader, found: Located, component: str | None) -> Iterator[StepRow]:
@@ -109,13 +109,15 @@ def _print_datasets(output: Output, rows: list[Any]) -> None:
     output.table(table, right=(2, 3, 4, 5))
 
 
-def _print_steps(output: Output, rows: Iterator[StepRow], as_json: bool) -> None:
+def _print_steps(output: Output, rows: Iterator[StepRow], as_json: bool, *, whole: bool) -> None:
+    """Print a line per step; what is said of it is clipped unless it is wanted `whole`."""
     colors = {"failed": "red", "blocked": "yellow"}
     for row in rows:
         if as_json:
             output.json_line(row)
             continue
         said = row.excerpt if row.outcome == "ok" else f"{row.outcome} {row.excerpt}".rstrip()
-        said = clip(said, output.width - columns(row.key) - columns(row.track) - 4)
+        if not whole:
+            said = clip(said, output.width - columns(row.key) - columns(row.track) - 4)
         shown = colored(said, colors[row.outcome]) if row.outcome in colors else said
-        output.line(row.key, "  ", row.track, "  ", shown)
+        output.line(row.key, "  ", row.track, "  ", shown, hang=4)

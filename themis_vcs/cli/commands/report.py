@@ -182,7 +182,12 @@ def _print_rows(
     if not shown:
         output.note("no rows")
         return
+    names = list(selection.columns)
     output.line()
-    output.table(fitted([list(selection.columns), *shown], output.width))
+    if selection.columns == list(_COLUMNS) and len({row[0] for row in shown}) == 1:
+        output.line(dim(f"dataset {shown[0][0]}"), hang=4)
+        names, shown = names[1:], [row[1:] for row in shown]
+    ids = [at for at, name in enumerate(names) if name in ("dataset", "case")]
+    output.table(fitted([names, *shown], output.width, ids))
     if more:
         output.line(dim(f"and {count(more, 'more row')}; --limit 0 shows all"))
