@@ -65,7 +65,7 @@ def _judged(store: Path, healthy: Path, oids: set[Oid], refs: dict[str, Oid]) ->
         try:
             found = repair(store, StoreEndpoint(other))
         except Corrupt as error:
-            return ([], "cannot be opened") if "nothing of the store can be read" in str(error) else ([str(error)], "")
+            return ([], "cannot be opened") if "the store cannot be opened" in str(error) else ([str(error)], "")
         except ThemisError as error:
             return [f"{type(error).__name__}: {error}"], "failed"
     left = [finding.message for finding in fsck(store).findings if finding.severity != "note"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.damage import PAGE, damage_frame, read_all
+from tests.support.damage import ABORTED, PAGE, REFUSED, damage_frame, overwrite, read_all
 from tests.support.records import values
 from tests.support.stores import Stored, store_run, store_tag
 from themis_vcs.errors import Corrupt, FormatError, NoStore, RevisionNotFound
@@ -319,13 +319,75 @@ def test_a_page_that_ends_its_reader_is_a_finding_and_the_rest_is_still_checked(
         lost = {finding.oid for finding in report.findings if finding.code == "index"}
         assert report.damaged
         assert report.objects + len(lost) == sound.objects
-    assert {"reading the index ended by SIGABRT", "reading table derivations ended by SIGABRT"} <= ended
+    assert {
+        "the index is damaged: reading it ended by SIGABRT",
+        "table derivations is damaged: reading it ended by SIGABRT",
+    } <= ended
+
+
+@pytest.mark.parametrize("page", [REFUSED, ABORTED], ids=["refused", "aborted"])
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ("derivations", None),
+        ("tracks", b"track-1"),
+        ("refs", None),
+        ("reflog", b"names/demo\0" + (1).to_bytes(8, "big")),
+        ("meta", b"format"),
+    ],
+)
+def test_a_bad_page_of_one_table_is_one_finding_and_the_rest_is_checked(
+    path: Path, stored: Stored, table: str, key: bytes | None, page: bytes
+) -> None:
+    with Repository.open(path) as repository:
+        others = {"derivations": next(iter(repository.backend.derivations()))[0], "refs": b"names/demo" + stored.run}
+        refs = 0 if table == "refs" else len(list(repository.refs()))
+    sound = fsck(path)
+    overwrite(path / "db" / "data.mdb", key or others[table], page)
+    report = fsck(path)
+    found = [finding for finding in report.findings if finding.code != "structure"]
+    assert [finding.code for finding in found] == ["unreadable"]
+    assert found[0].message.startswith(f"table {table} is damaged: ")
+    assert (report.objects, report.refs, report.segments) == (sound.objects, refs, sound.segments)
+
+
+@pytest.mark.parametrize("page", [REFUSED, ABORTED], ids=["refused", "aborted"])
+def test_rows_on_both_sides_of_a_bad_page_are_read(path: Path, page: bytes) -> None:
+    with Repository.init(path) as repository:
+        repository.backend.apply(Batch(tracks={b"track-%04d" % number: bytes(99) for number in range(400)}))
+    overwrite(path / "db" / "data.mdb", b"track-0200", page)
+    taken: set[bytes] = set()
+
+    class Taking:
+        def row(self, table: str, key: bytes, row: bytes) -> None:
+            if table == "tracks":
+                taken.add(key)
+
+        def frame(self, packed: bytes, indexed: bool) -> None: ...
+
+    assert fsck(path, contents=Taking()).damaged
+    assert {b"track-0000", b"track-0399"} <= taken
+    assert 300 < len(taken) < 400
+
+
+def test_segments_behind_a_bad_page_of_their_table_are_read(path: Path) -> None:
+    backend = LmdbBackend(path, create=True)
+    payloads = [dump(value) for value in values(10)]
+    frames = compress([oid_of(payload) for payload in payloads], payloads)
+    for number in range(1, 400):
+        frame = frames[number % 10].pack()
+        backend.environment.write(lambda writer: writer.put("segments", number.to_bytes(4, "big"), frame))  # noqa: B023
+    backend.close()
+    overwrite(path / "db" / "data.mdb", (7).to_bytes(4, "big") + frames[7].pack()[:32], REFUSED)
+    report = fsck(path)
+    assert [finding.code for finding in report.findings if finding.severity == "damage"][:1] == ["unreadable"]
+    assert 300 < report.segments < 400
 
 
 def test_a_reader_that_falls_silent_is_ended(path: Path, stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_SILENCE", 0.0)
     report = fsck(path)
-    assert {finding.code for finding in report.findings} >= {"unreadable"}
+    assert {finding.code for finding in report.findings} >= {"store"}
 
 
 def test_a_store_that_somebody_writes_to_all_the_time_is_checked_but_for_its_pages(path: Path, stored: Stored) -> None:

@@ -181,6 +181,23 @@ def zero_page(data: Path, draw: random.Random) -> str:
     return f"page {page} zeroed"
 
 
+REFUSED = bytes(10) + b"\x50" + b"\x50" * (PAGE - 11)
+"""A page of no kind that LMDB knows, which it refuses."""
+ABORTED = bytes(PAGE)
+"""A page at which LMDB ends the process."""
+
+
+def overwrite(data: Path, key: bytes, page: bytes) -> None:
+    """Overwrite the leaf pages that hold a key, those in use and those that were given up."""
+    content = bytearray(data.read_bytes())
+    leaves = [at for at in range(2 * PAGE, len(content), PAGE) if content[at + 10] == 2]
+    chosen = [at for at in leaves if key in content[at : at + PAGE]]
+    assert chosen
+    for at in chosen:
+        content[at : at + PAGE] = page
+    data.write_bytes(content)
+
+
 def cut(data: Path, draw: random.Random) -> str:
     """Cut the file short."""
     size = draw.randrange(data.stat().st_size)

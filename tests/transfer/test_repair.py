@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.damage import copy_of, damage_frame
+from tests.support.damage import ABORTED, REFUSED, copy_of, damage_frame, overwrite
 from tests.support.stores import store_run
 from themis_vcs.errors import StoreBusy
 from themis_vcs.model.objects import Step, Value
@@ -127,6 +127,20 @@ def test_derivations_are_made_again_from_steps(stores: Stores) -> None:
 
     stores.change(body)
     assert stores.repaired(alone=True).derived == 2
+    assert stores.is_whole()
+
+
+LAST = b"names/demo\0" + (2).to_bytes(8, "big")
+
+
+@pytest.mark.parametrize("page", [REFUSED, ABORTED], ids=["refused", "aborted"])
+@pytest.mark.parametrize("table", ["derivations", "refs", "reflog", "meta"])
+def test_a_table_that_cannot_be_read_is_made_again_from_the_rest(stores: Stores, table: str, page: bytes) -> None:
+    step, ref = next(iter(stores.derivations)), b"names/demo" + stores.run.run
+    key = {"derivations": step, "refs": ref, "reflog": LAST, "meta": b"format"}[table]
+    overwrite(Layout(stores.path).data, key, page)
+    found = stores.repaired(alone=True)
+    assert found.refs == (sorted(stores.refs) if table == "refs" else [])
     assert stores.is_whole()
 
 

@@ -43,7 +43,22 @@ class Compressor:
         self._loaded: dict[int, zstandard.ZstdCompressionDict] = {}
         self._current: dict[str, int] = {}
         self._samples: dict[str, Samples] = {}
-        self._learn_numbers()
+        self._learning = False
+
+    def learn(self) -> None:
+        """Take in the table of dictionaries; from now on also whenever one is asked for that is not known."""
+        with self._environment.reading() as reader:
+            rows = [(bytes(key), bytes(row)) for key, row in reader.cursor(DICTIONARIES)]
+        for key, row in rows:
+            try:
+                value = unsealed(DICTIONARIES, key, row)
+            except Corrupt:
+                # Only what needs this dictionary cannot be read; `lookup` says so.
+                continue
+            number = fields(_NUMBER, key)[0]
+            self._oids[number] = value[:OID_BYTES]
+            self._current[value[OID_BYTES:].decode()] = number
+        self._learning = True
 
     def lookup(self, number: int) -> zstandard.ZstdCompressionDict:
         """Return a dictionary by number; Corrupt if there is none."""
@@ -53,8 +68,8 @@ class Compressor:
         with self._lock:
             dictionary = self._loaded.get(number)
             if dictionary is None:
-                if number not in self._oids:
-                    self._learn_numbers()
+                if number not in self._oids and self._learning:
+                    self.learn()
                 oid = self._oids.get(number)
                 if oid is None:
                     raise Corrupt(f"dictionary {number}, which a frame needs, does not exist")
@@ -178,19 +193,6 @@ class Compressor:
             except (Corrupt, ObjectNotFound):
                 continue
         return payloads
-
-    def _learn_numbers(self) -> None:
-        with self._environment.reading() as reader:
-            rows = [(bytes(key), bytes(row)) for key, row in reader.cursor(DICTIONARIES)]
-        for key, row in rows:
-            try:
-                value = unsealed(DICTIONARIES, key, row)
-            except Corrupt:
-                # Only what needs this dictionary cannot be read; `lookup` says so.
-                continue
-            number = fields(_NUMBER, key)[0]
-            self._oids[number] = value[:OID_BYTES]
-            self._current[value[OID_BYTES:].decode()] = number
 
 
 def enter(writer: Writer, new: Sequence[Trained]) -> list[int]:

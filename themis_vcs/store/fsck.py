@@ -15,17 +15,18 @@ from typing import Final, Literal, Protocol
 from themis_vcs.errors import FormatError, NoStore, StorageError, StoreBusy
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.closure import Closure
-from themis_vcs.store.inspection import FRAMES, OPENING, PHASES, ROW_TABLES
+from themis_vcs.store.inspection import FRAMES, INDEX, OPENING, PHASES, PRELIMINARIES
 from themis_vcs.store.layout import Layout
 from themis_vcs.store.lease import Lease
 from themis_vcs.store.reading import Reading
+from themis_vcs.store.rows import ROW_PLACES
 from themis_vcs.store.segments import PREFIX, ROW_BYTES, location_of
 from themis_vcs.store.tombstones import named, ref_of
 
 Place = tuple[str, int, str]
 Severity = Literal["damage", "warning", "note"]
 
-_RESTARTS: Final = 24
+_RESTARTS: Final = 48
 _SHOWN_USERS: Final = 8
 _HARMLESS: Final = frozenset({"busy", "format", "hint"})
 
@@ -123,7 +124,11 @@ class _Check:
         self._progress = progress
         self._closure = Closure()
         self._prefixes: dict[tuple[int, int], bytes] = {}
-        self._index_read = True
+        self._unread: set[str] = set()
+        self._without: list[str] = [] if contents is None else ["contents"]
+        self._said: set[Finding] = set()
+        self._refs: set[str] = set()
+        self._segments: set[int] = set()
         self._damaged: dict[Oid, Finding] = {}
         self._unindexed: dict[Oid, list[Oid]] = {}
         self._nameless: dict[bytes, Finding] = {}
@@ -132,6 +137,7 @@ class _Check:
         self._forgotten: set[Oid] = set()
         self._takers: dict[str, Callable[..., None]] = {
             "finding": self._finding,
+            "unreadable": self._unreadable,
             "ref": self._ref,
             "needs": self._closure.need,
             "index": self._index,
@@ -151,12 +157,15 @@ class _Check:
             (phase, number, what), death = self._read(*position)
             if not death:
                 break
-            self._find("unreadable", f"reading {what} ended by {death}")
-            self._index_read = self._index_read and phase != "index"
+            if what == OPENING:
+                self._find("store", f"{what} cannot be read: reading it ended by {death}")
+                break
+            self._unreadable(what, f"reading it ended by {death}")
+            if phase in PRELIMINARIES:
+                self._without.append(phase)
+                continue
             # Deaths one after another come from one page with many rows: go on ever further behind it.
             skip, died_in = (2 * skip if died_in == phase else 1), phase
-            if what == OPENING:
-                break
             position = _behind(phase, number, skip)
         else:
             self._find("unreadable", f"gave up after {_RESTARTS} attempts to read behind damaged pages")
@@ -165,7 +174,7 @@ class _Check:
     def _read(self, phase: str, start: int) -> tuple[Place, str]:
         """Take in what one process reads from a place on; return where it ended, and how if not at its end."""
         place: Place = (phase, start, OPENING)
-        reading = Reading(self.report.path, phase, start, self._wait, contents=self._contents is not None)
+        reading = Reading(self.report.path, phase, start, self._wait, self._without)
         for message in reading:
             name, rest = message[0], message[1:]
             if name == "at":
@@ -174,27 +183,40 @@ class _Check:
             elif name == "done":
                 return place, ""
             elif name == "failed":
-                self._failed(*rest)
-                return place, ""
+                return place, self._failed(place, *rest)
             else:
                 self._takers[name](*rest)
         return place, reading.death
 
-    def _failed(self, code: str, message: str, hint: str | None) -> None:
+    def _failed(self, place: Place, code: str, message: str, hint: str | None) -> str:
+        """Return how a process ended that raised an error; "" if no other one could read on behind the place."""
         for error in (NoStore, FormatError, StorageError):
             if code == error.code:
                 raise error(message, hint=hint)
+        if place[0] != "structure" and place[2] != OPENING:
+            return f"an error: {message}"
         self._find("store", message)
+        return ""
 
     def _finding(self, code: str, message: str, oid: Oid | None, ref: str | None) -> None:
         if code == "structure":
             self._structure.append(message)
         else:
             severity: Severity = "note" if code in _HARMLESS else "damage"
-            self.report.findings.append(Finding(code, severity, message, oid, ref))
+            finding = Finding(code, severity, message, oid, ref)
+            if finding not in self._said:
+                self._said.add(finding)
+                self.report.findings.append(finding)
+
+    def _unreadable(self, what: str, why: str) -> None:
+        """Note once of a table that it cannot be read as a whole, however often its page is met."""
+        if what not in self._unread:
+            self._unread.add(what)
+            self._find("unreadable", f"{what} is damaged: {why}")
 
     def _ref(self, name: str, oid: Oid) -> None:
-        self.report.refs += 1
+        self._refs.add(name)
+        self.report.refs = len(self._refs)
         self._closure.need(oid, name)
         self._forgotten |= named([name])
 
@@ -217,7 +239,7 @@ class _Check:
     def _frame(self, oid: Oid | None, number: int, offset: int, message: str) -> None:
         prefix = self._prefixes.pop((number, offset), None)
         where = f"segment {number}, offset {offset}"
-        if prefix is None and self._index_read:
+        if prefix is None and INDEX not in self._unread:
             what = f"a frame in {where} that nothing leads to is damaged"
             self.report.findings.append(Finding("leftover", "note", what))
         elif oid is not None and message.startswith("dictionary "):
@@ -227,8 +249,9 @@ class _Check:
         else:
             self._nameless[prefix or b""] = _nameless(prefix or b"", where)
 
-    def _segment(self) -> None:
-        self.report.segments += 1
+    def _segment(self, number: int) -> None:
+        self._segments.add(number)
+        self.report.segments = len(self._segments)
 
     def _find(self, code: str, message: str) -> None:
         self.report.findings.append(Finding(code, "damage", message))
@@ -262,7 +285,7 @@ class _Check:
         for oid in (oid for oid in self._unindexed if oid in lost and oid in needed):
             yield Finding("index", "damage", f"object {oid.hex()} is sound, but the index does not lead to it", oid)
         deleted = len(lost - needed)
-        if deleted:
+        if deleted and INDEX not in self._unread:
             what = (
                 "1 object that was deleted still takes" if deleted == 1 else f"{deleted:,} deleted objects still take"
             )
@@ -288,7 +311,7 @@ class _Check:
 
 def _behind(phase: str, number: int, skip: int) -> tuple[str, int]:
     """Return where to go on after a process died at a place."""
-    if phase == "rows" and number + 1 < ROW_TABLES:
+    if phase == "rows" and number + 1 < ROW_PLACES:
         return phase, number + 1
     if phase == "segments":
         return FRAMES, number

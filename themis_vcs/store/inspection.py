@@ -1,35 +1,34 @@
 """The part of fsck that reads, run as a process of its own: damaged pages may end it by a signal.
 
-    python -m themis_vcs.store.inspection STORE PHASE START WAIT [contents]
+    python -m themis_vcs.store.inspection STORE PHASE START WAIT [contents] [PRELIMINARY …]
 
 goes through the phases from PHASE on, waits up to WAIT seconds for writers to pause, and writes what it sees to
 stdout, message by message: a length of 4 bytes and a MessagePack list; with `contents` also every sound row and frame
-itself, for who makes a new store of them. It judges single rows and frames; what they mean
-together is `fsck`'s part. Before anything that may end the process it says where it is, so that the parent can name the
-place and start another one behind it.
+itself, for who makes a new store of them. It judges single rows and frames; what they mean together is for `fsck`, and
+the pages of the file are for `structure`. Before anything that may end the process it says where it is, so that the
+parent can name the place and start another one behind it; or, if it was a preliminary, one that does without this.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import msgspec
-from lmdb.verify import VerifyError, verify
 
-from themis_vcs.errors import Corrupt, FormatError, StorageError, StoreBusy, ThemisError
+from themis_vcs.errors import Corrupt, FormatError, StoreBusy, ThemisError
 from themis_vcs.model.objects import load, references
 from themis_vcs.model.oid import Oid
-from themis_vcs.store import compressor, frames, lmdb, reflog, segments
+from themis_vcs.store import compressor, frames, segments
 from themis_vcs.store.frames import Frame, payload_of
 from themis_vcs.store.layout import Layout
 from themis_vcs.store.lmdb import LmdbBackend
-from themis_vcs.store.seal import unsealed
-from themis_vcs.store.segments import Location
-from themis_vcs.store.tables import Reader
-from themis_vcs.store.writelock import WriteLock
+from themis_vcs.store.passage import stepwise
+from themis_vcs.store.rows import Message, Send, rows, why
+from themis_vcs.store.segments import MAX_NUMBER, Location
+from themis_vcs.store.structure import structure
 
 PHASES: Final = ("structure", "rows", "index", "segments")
 FRAMES: Final = "frames"
@@ -37,27 +36,27 @@ FRAMES: Final = "frames"
 LENGTH_BYTES: Final = 4
 CONTENTS: Final = ("row", "frame")
 """The messages that carry what is stored."""
-OPENING: Final = "the store's first pages"
-_SEALED: Final = (
-    compressor.META,
-    compressor.DICTIONARIES,
-    lmdb.DERIVATIONS,
-    lmdb.TRACKS,
-    reflog.REFS,
-    reflog.REFLOG,
-    lmdb.LOCAL,
-)
-ROW_TABLES: Final = len(_SEALED)
+PRELIMINARIES: Final = ("learning", "bounding")
+"""What is done before a phase and helps it: to learn the numbers of dictionaries, to look where the segments end."""
+OPENING: Final = "the list of tables"
+INDEX: Final = "the index"
+SEGMENTS: Final = f"table {segments.SEGMENTS}"
 _STEP: Final = 2_000
-_REPORTED: Final = 20
 
-Message = tuple[object, ...]
-Send = Callable[[Message], None]
 PlaceOf = Callable[[LmdbBackend, Oid, Location], Location | None]
 
 
-def inspect(path: Path, phase: str, start: int, wait: float, send: Send, *, contents: bool = False) -> None:
-    """Run the phases from `phase` on, the first of them from its position `start`."""
+def inspect(
+    path: Path,
+    phase: str,
+    start: int,
+    wait: float,
+    send: Send,
+    *,
+    contents: bool = False,
+    without: Collection[str] = (),
+) -> None:
+    """Run the phases from `phase` on, the first of them from its position `start`, `without` some preliminaries."""
     if not contents:
         send = _without_contents(send)
     phases = (FRAMES,) if phase == FRAMES else PHASES[PHASES.index(phase) :]
@@ -65,14 +64,41 @@ def inspect(path: Path, phase: str, start: int, wait: float, send: Send, *, cont
         _structure(Layout(path), wait, send)
         phases = phases[1:]
     send(("at", phases[0], start, OPENING))
-    backend = LmdbBackend(path, readonly=True)
+    backend = LmdbBackend(path, readonly=True, lenient=True)
     try:
+        if "learning" not in without:
+            _learn(backend, send)
         for name in phases:
-            _READERS[name](backend, start, send)
+            if name == "rows":
+                rows(backend, start, send)
+            else:
+                last = MAX_NUMBER if "bounding" in without else _last(backend, send)
+                (_index if name == "index" else _segments)(backend, name, start, last, send)
             start = 0
     finally:
         backend.close()
     send(("done",))
+
+
+def _learn(backend: LmdbBackend, send: Send) -> None:
+    """Let the backend learn its dictionaries, if their table can be read."""
+    table = f"table {compressor.DICTIONARIES}"
+    send(("at", "learning", 0, table))
+    try:
+        backend.compressor.learn()
+    except Corrupt as error:
+        send(("unreadable", table, why(error)))
+
+
+def _last(backend: LmdbBackend, send: Send) -> int:
+    """Return the number of the last segment there is, the highest possible one if that cannot be told."""
+    send(("at", "bounding", 0, SEGMENTS))
+    try:
+        with backend.environment.reading() as reader:
+            return segments.last_number(reader)
+    except Corrupt as error:
+        send(("unreadable", SEGMENTS, why(error)))
+        return MAX_NUMBER
 
 
 def _without_contents(send: Send) -> Send:
@@ -84,127 +110,46 @@ def _without_contents(send: Send) -> Send:
 
 
 def _structure(layout: Layout, wait: float, send: Send) -> None:
-    """Check the pages of the file without LMDB, while nobody writes."""
     send(("at", "structure", 0, "the pages of the file"))
     layout.check()
     try:
-        lock = WriteLock(layout.write_lock)
-    except StorageError:
-        problems = _problems(layout)
-    else:
-        try:
-            with lock.held(wait):
-                problems = _problems(layout)
-        except StoreBusy as error:
-            send(("finding", "busy", f"the pages were not checked: {error.message}", None, None))
-            return
-        finally:
-            lock.close()
-    for problem in problems[:_REPORTED]:
-        send(("finding", "structure", problem, None, None))
-    if len(problems) > _REPORTED:
-        send(("finding", "structure", f"and {len(problems) - _REPORTED} more faults of structure", None, None))
-
-
-def _problems(layout: Layout) -> list[str]:
-    try:
-        found: list[str] = verify(str(layout.data), subdir=False)  # type: ignore[no-untyped-call]
-    except (VerifyError, ValueError) as error:
-        return [str(error)]
-    return found
-
-
-def _rows(backend: LmdbBackend, start: int, send: Send) -> None:
-    """Check the seals of all tables from number `start` on, and say where refs and derivations point."""
-    for number, table in enumerate(_SEALED[start:], start):
-        send(("at", "rows", number, f"table {table}"))
-        try:
-            _table(backend, table, send)
-        except Corrupt as error:
-            if table != compressor.META:
-                raise
-            # The format was read when the store was opened, and all else in this table are hints.
-            send(("finding", "hint", error.message, None, None))
-
-
-def _table(backend: LmdbBackend, table: str, send: Send) -> None:
-    for key, row in _all(backend, table, send):
-        try:
-            value = unsealed(table, key, row)
-        except Corrupt as error:
-            hint = table == compressor.META and key.startswith(compressor.SAMPLES)
-            send(("finding", "hint" if hint else "row", error.message, None, error.ref))
-            continue
-        send(("row", table, key, row))
-        if table == lmdb.DERIVATIONS:
-            send(("needs", value, f"the derivation {key.hex()[:16]}"))
-        elif table == compressor.DICTIONARIES:
-            send(("needs", value[:32], "the table of dictionaries"))
-        elif table == reflog.REFS:
-            _ref(backend, key, row, send)
-        elif table == reflog.REFLOG:
-            _move(key, row, send)
-
-
-def _ref(backend: LmdbBackend, key: bytes, row: bytes, send: Send) -> None:
-    try:
-        name, oid = reflog.decoded(key, row)
-        send(("ref", name, oid))
-        backend.reflog(name)
-    except Corrupt as error:
-        send(("finding", "ref", error.message, None, error.ref))
-
-
-def _move(key: bytes, row: bytes, send: Send) -> None:
-    try:
-        number, entry = reflog.logged(key, row)
-    except Corrupt as error:
-        send(("finding", "reflog", error.message, None, error.ref))
+        problems = structure(layout, wait)
+    except StoreBusy as error:
+        send(("finding", "busy", f"the pages were not checked: {error.message}", None, None))
         return
-    name = key[:-9].decode("utf-8", "backslashreplace")
-    for oid in (entry.old, entry.new):
-        if oid is not None:
-            send(("needs", oid, f"the reflog of {name}, entry {number}"))
+    for problem in problems:
+        send(("finding", "structure", problem, None, None))
 
 
-def _index(backend: LmdbBackend, start: int, send: Send) -> None:
-    """Send the number of the last segment, and all rows of the index that point to one of these."""
-    send(("at", "index", start, "the index"))
-    with backend.environment.reading() as reader:
-        last = segments.last_number(reader)
-    rows: list[bytes] = []
-    for _, row in _all(backend, segments.INDEX, send):
-        if segments.location_of(row)[0] <= last:
-            rows.append(row)
-        if len(rows) == _STEP:
-            send(("index", b"".join(rows)))
-            rows = []
-    send(("index", b"".join(rows)))
+def _index(backend: LmdbBackend, phase: str, start: int, last: int, send: Send) -> None:
+    """Send all rows of the index that point to segments up to the last one."""
+    send(("at", phase, start, INDEX))
+    taken: list[bytes] = []
+    try:
+        for _, row in stepwise(
+            backend, segments.INDEX, lambda code, message: send(("finding", code, message, None, None))
+        ):
+            if segments.location_of(row)[0] <= last:
+                taken.append(row)
+            if len(taken) == _STEP:
+                send(("index", b"".join(taken)))
+                taken = []
+    except Corrupt as error:
+        send(("unreadable", INDEX, why(error)))
+    send(("index", b"".join(taken)))
 
 
-def _segments(backend: LmdbBackend, start: int, send: Send) -> None:
-    """Check every frame from segment `start` on, and that the index leads to it."""
-    _scan(backend, start, "segments", _place, send)
-
-
-def _frames(backend: LmdbBackend, start: int, send: Send) -> None:
-    """Check every frame from segment `start` on."""
-    _scan(backend, start, FRAMES, lambda backend, oid, place: place, send)
-
-
-def _scan(backend: LmdbBackend, start: int, phase: str, place_of: PlaceOf, send: Send) -> None:
-    send(("at", phase, start, "the last segment"))
-    with backend.environment.reading() as reader:
-        last = segments.last_number(reader)
+def _segments(backend: LmdbBackend, phase: str, start: int, last: int, send: Send) -> None:
+    """Check every frame from segment `start` on; unless it only reads frames, also that the index leads to it."""
+    place_of: PlaceOf = _place if phase == "segments" else lambda backend, oid, place: place
     number = start
     while number <= last:
         send(("at", phase, number, f"segment {number}"))
-        with backend.environment.reading() as reader:
-            data = segments.following(reader, number)
+        data = _following(backend, number, last, send)
         if data is None:
             return
         number, content = data
-        send(("segment",))
+        send(("segment", number))
         known: list[int] = []
         try:
             for offset, frame in segments.scan(content):
@@ -221,10 +166,39 @@ def _scan(backend: LmdbBackend, start: int, phase: str, place_of: PlaceOf, send:
         number += 1
 
 
-def _offsets(backend: LmdbBackend, number: int) -> list[int]:
+def _following(backend: LmdbBackend, number: int, last: int, send: Send) -> tuple[int, bytes] | None:
+    """Return the first segment from a number on that can be read, None if there is none up to the last.
+
+    What is behind a page that cannot be read is found by leaps, and then by halves.
+    """
+    try:
+        return _at(backend, number)
+    except Corrupt as error:
+        send(("unreadable", SEGMENTS, why(error)))
+    found, bad, good, step = None, number, 0, 1
+    while good != bad + 1:
+        if not good and bad >= last:
+            return None
+        ahead = (bad + good) // 2 if good else min(bad + step, last)
+        try:
+            found, good = _at(backend, ahead), ahead
+        except Corrupt:
+            bad, step = ahead, 2 * step
+    return found
+
+
+def _at(backend: LmdbBackend, number: int) -> tuple[int, bytes] | None:
     with backend.environment.reading() as reader:
-        places = map(segments.location_of, segments.rows(reader.cursor(segments.INDEX)))
-        return [offset for place, offset in places if place == number]
+        return segments.following(reader, number)
+
+
+def _offsets(backend: LmdbBackend, number: int) -> list[int]:
+    try:
+        with backend.environment.reading() as reader:
+            places = map(segments.location_of, segments.rows(reader.cursor(segments.INDEX)))
+            return [offset for place, offset in places if place == number]
+    except Corrupt:
+        return []
 
 
 def _frame(backend: LmdbBackend, frame: Frame, at: Location, place_of: PlaceOf, send: Send) -> None:
@@ -253,50 +227,6 @@ def _place(backend: LmdbBackend, oid: Oid, _: Location) -> Location | None:
         return None
 
 
-def _all(backend: LmdbBackend, table: str, send: Send) -> Iterator[tuple[bytes, bytes]]:
-    """Yield all rows of a table, a transaction per step; a table whose rows do not ascend is left there."""
-    last: tuple[bytes, bytes] = (b"", b"")
-    count, seen = 0, set()
-    while True:
-        with backend.environment.reading() as reader:
-            rows = list(_after(reader, table, last))
-            seen.add(reader.txn.id())
-            expected = reader.entries(table)
-        for row in rows:
-            if row <= last:
-                send(("finding", "structure", f"the rows of table {table} are out of order", None, None))
-                return
-            last = row
-            count += 1
-            yield row
-        if len(rows) < _STEP:
-            break
-    if len(seen) == 1 and count != expected:
-        send(("finding", "row", f"table {table} holds {expected:,} rows, and {count:,} were found", None, None))
-
-
-def _after(reader: Reader, table: str, last: tuple[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield up to a step of rows behind the row `last`."""
-    cursor = reader.cursor(table)
-    key, value = last
-    if not key:
-        found = cursor.first()
-    elif table == segments.INDEX:
-        found = cursor.set_range_dup(key, value)
-    else:
-        found = cursor.set_range(key)
-    if found and (bytes(cursor.key()), bytes(cursor.value())) == last:
-        found = cursor.next()
-    for _ in range(_STEP):
-        if not found:
-            return
-        yield bytes(cursor.key()), bytes(cursor.value())
-        found = cursor.next()
-
-
-_READERS: Final = {"rows": _rows, "index": _index, "segments": _segments, FRAMES: _frames}
-
-
 class Outlet:
     """Sends messages; those about a place reach the parent before anything happens there."""
 
@@ -313,8 +243,9 @@ class Outlet:
 def main(arguments: list[str]) -> int:
     outlet = Outlet(sys.stdout.buffer)
     try:
-        path, phase, start, wait, *contents = arguments
-        inspect(Path(path), phase, int(start), float(wait), outlet.send, contents=bool(contents))
+        path, phase, start, wait, *options = arguments
+        contents = "contents" in options
+        inspect(Path(path), phase, int(start), float(wait), outlet.send, contents=contents, without=options)
     except ThemisError as error:
         outlet.send(("failed", error.code, error.message, error.hint))
     sys.stdout.buffer.flush()

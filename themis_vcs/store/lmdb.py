@@ -52,8 +52,10 @@ class LmdbBackend(LmdbObjects):
         map_size: int = MAP_SIZE,
         write_timeout: float = WRITE_TIMEOUT,
         force_filesystem: bool = False,
+        lenient: bool = False,
     ) -> None:
-        """Open the store directory `path`; with `create`, make it if it is not there.
+        """Open the store directory `path`; with `create`, make it if it is not there; if `lenient`, without a look at
+        any table: the format is not checked then, and no dictionary known.
 
         `write_timeout`: seconds to wait behind other writers. Raises NoStore, FormatError for a newer store, Corrupt,
         StorageError.
@@ -78,8 +80,10 @@ class LmdbBackend(LmdbObjects):
         self._timeout = write_timeout
         environment = opened()
         try:
-            self._check_format(environment)
             super().__init__(environment)
+            if not lenient:
+                self.check_format()
+                self.compressor.learn()
         except BaseException:
             environment.close()
             raise
@@ -169,6 +173,14 @@ class LmdbBackend(LmdbObjects):
             free_bytes=max(0, pages - used) * info["page_size"],
         )
 
+    def check_format(self) -> None:
+        """FormatError if a newer version wrote the store, Corrupt if that cannot be told."""
+        with self.environment.reading() as reader:
+            row = reader.get(META, b"format")
+            if row is None:
+                raise Corrupt(f"{self.layout.path}: the table `meta` does not state the format")
+            self.layout.check_version(unsealed(META, b"format", row)[0])
+
     def close(self) -> None:
         self.environment.close()
 
@@ -180,13 +192,6 @@ class LmdbBackend(LmdbObjects):
             copied.close()
         # LMDB's lock file of a database that is not open holds nothing.
         (target.database / "lock.mdb").unlink()
-
-    def _check_format(self, environment: Environment) -> None:
-        with environment.reading() as reader:
-            row = reader.get(META, b"format")
-            if row is None:
-                raise Corrupt(f"{self.layout.path}: the table `meta` does not state the format")
-            self.layout.check_version(unsealed(META, b"format", row)[0])
 
     def _value(self, table: str, key: bytes) -> bytes | None:
         with self.environment.reading() as reader:

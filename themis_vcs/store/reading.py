@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -23,8 +23,8 @@ _CHUNK: Final = 1 << 16
 class Reading:
     """What a process says that reads a store from a place on. `death` then says how it ended before its end."""
 
-    def __init__(self, path: Path, phase: str, start: int, wait: float, *, contents: bool = False) -> None:
-        place = [os.path.abspath(path), phase, str(start), str(wait), *(["contents"] if contents else [])]
+    def __init__(self, path: Path, phase: str, start: int, wait: float, options: Iterable[str] = ()) -> None:
+        place = [os.path.abspath(path), phase, str(start), str(wait), *options]
         self._command = [sys.executable, "-m", "themis_vcs.store.inspection", *place]
         self.death = ""
 

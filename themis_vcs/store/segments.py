@@ -24,7 +24,7 @@ _NUMBER = struct.Struct(">I")
 _PLACE = struct.Struct(">II")
 _ROW = struct.Struct(f">{PREFIX}sII")
 _NO_ROW: Final = b"", 0, 0
-_MAX_NUMBER: Final = 2**32 - 1
+MAX_NUMBER: Final = 2**32 - 1
 
 
 Location: TypeAlias = tuple[int, int]
@@ -201,7 +201,7 @@ def last_number(reader: Reader) -> int:
 def append(writer: Writer, new: Sequence[Frame]) -> None:
     """Write frames as new segments, in the order given, and enter them in the index."""
     number = last_number(writer)
-    if number + len(new) > _MAX_NUMBER:
+    if number + len(new) > MAX_NUMBER:
         raise Corrupt(f"segment number {number} leaves no room for more")
     entries: list[tuple[bytes, bytes]] = []
     parts: list[bytes] = []

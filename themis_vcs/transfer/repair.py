@@ -124,7 +124,7 @@ class _Repair:
         if any(finding.code == "store" for finding in report.findings):
             problem = next(finding for finding in report.findings if finding.code == "store")
             raise Corrupt(
-                f"nothing of the store can be read: {problem.message}",
+                f"the store cannot be opened, so nothing can be taken out of it: {problem.message}",
                 hint="make a new one with `themis clone`, and keep this one for what the other does not have",
             )
         self.salvage.flush()
@@ -213,7 +213,7 @@ def _record(item: Stored) -> Record:
 def _damaged_logs(report: Report) -> list[str] | None:
     """Return the refs whose logs may have lost their last entries; None if it cannot be told which."""
     found = [finding for finding in report.findings if finding.code in ("row", "unreadable")]
-    logs = [finding for finding in found if finding.code == "unreadable" or "table reflog" in finding.message]
+    logs = [finding for finding in found if "table reflog" in finding.message]
     return None if any(each.ref is None for each in logs) else [each.ref for each in logs if each.ref is not None]
 
 
