@@ -13,6 +13,7 @@ from themis_vcs.errors import StoreBusy
 from themis_vcs.model.objects import Step, Value
 from themis_vcs.model.oid import Oid
 from themis_vcs.store import segments
+from themis_vcs.store.backend import Batch, RefUpdate
 from themis_vcs.store.fsck import fsck
 from themis_vcs.store.gc import Policy, gc
 from themis_vcs.store.layout import Layout
@@ -173,6 +174,66 @@ def test_a_log_with_a_gap_goes_on_behind_it(stores: Stores) -> None:
     stores.repaired(alone=True)
     with Repository.open(stores.path) as repository:
         assert len(repository.reflog("names/demo")) == 1
+    assert stores.is_whole()
+
+
+def _at_one_after_another(stores: Stores, values: list[Value]) -> list[Oid]:
+    """Let `names/other` be at these one after another, and then delete it."""
+    with Repository.open(stores.path) as repository:
+        oids = [repository.put(value) for value in values]
+        repository.flush()
+        for place, new in enumerate([*oids, None]):
+            repository.backend.apply(Batch(refs=[RefUpdate("names/other", new)], message=f"move {place}"))
+    return oids
+
+
+def test_moves_to_what_is_gone_for_good_leave_the_reflog_and_the_others_stay(stores: Stores) -> None:
+    oids = _at_one_after_another(stores, [Value("x", number) for number in range(4)])
+    stores.damage(oids[1], oids[3])
+    found = stores.repaired(alone=True)
+    assert found.moves == {"names/other": 2}
+    with Repository.open(stores.path) as repository:
+        moves = repository.reflog("names/other")[::-1]
+    assert [(move.old, move.new, move.message) for move in moves] == [
+        (None, oids[0], "move 0"),
+        (None, oids[2], "move 2"),
+        (None, None, "move 4"),
+    ]
+    assert stores.is_whole()
+    gc(stores.path, Policy(grace=0, reflog=0))
+
+
+def test_moves_to_what_lacks_something_that_is_gone_leave_the_reflog(stores: Stores) -> None:
+    with Repository.open(stores.path) as repository:
+        value = repository.put(Value("x", "gone"))
+        step = repository.put(Step("generate", "x", bytes(32), value, [], "a/b", None, value))
+        repository.flush()
+        repository.backend.apply(Batch(refs=[RefUpdate("names/other", step)]))
+        repository.backend.apply(Batch(refs=[RefUpdate("names/other", stores.run.run)]))
+        damage_frame(repository, value)
+    found = stores.repaired(alone=True)
+    assert (found.moves, found.dropped) == ({"names/other": 1}, 1)
+    stores.refs["names/other"] = stores.run.run
+    assert stores.is_whole()
+
+
+def test_no_move_to_what_a_ref_reaches_leaves_a_reflog(stores: Stores) -> None:
+    with Repository.open(stores.path) as repository:
+        before = repository.reflog("names/demo")
+    stores.damage(stores.run.run)
+    found = stores.repaired(alone=True)
+    assert found.moves == {}
+    with Repository.open(stores.path) as repository:
+        assert repository.reflog("names/demo") == before
+    assert [finding.oid for finding in found.after.findings if finding.severity == "damage"] == [stores.run.run]
+
+
+def test_a_move_stays_when_the_other_has_what_it_led_to(stores: Stores) -> None:
+    oids = _at_one_after_another(stores, [Value("x", number) for number in range(3)])
+    copy_of(stores.path, stores.other)
+    stores.damage(oids[1])
+    found = stores.repaired()
+    assert (found.fetched, found.moves) == (1, {})
     assert stores.is_whole()
 
 

@@ -5,7 +5,8 @@ The newest entry of a ref that exists stays whatever its age, because it says wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from themis_vcs.errors import Corrupt
 from themis_vcs.model.oid import Oid
@@ -58,6 +59,33 @@ def split(backend: LmdbBackend, named: Callable[[str, Oid], bool]) -> tuple[list
                 del kept[each]
             ahead = []
     return gone, [oid for pair in kept.values() for oid in pair if oid is not None]
+
+
+def without(backend: LmdbBackend, gone: Collection[Oid], entry: ReflogEntry) -> dict[str, int]:
+    """Take the moves that led to an object that is `gone` out of the logs, and return how many of each ref.
+
+    Where one that stays came from such an object, it says null for that. The others move up, so that there is no gap;
+    a log that does not end where its ref points gets `entry` with where that is.
+    """
+    logs: dict[str, list[tuple[bytes, ReflogEntry]]] = defaultdict(list)
+    for key, each, _ in _entries(backend, 0):
+        logs[reflog.name_of(key)].append((key, each))
+    kept = {name: [each for _, each in log if each.new not in gone] for name, log in logs.items()}
+    touched = [name for name, log in logs.items() if any(each.old in gone or each.new in gone for _, each in log)]
+
+    def body(writer: Writer) -> None:
+        for name in touched:
+            first = reflog.sequence_of(logs[name][0][0])
+            for key, _ in logs[name]:
+                writer.delete(reflog.REFLOG, key)
+            for number, each in enumerate(kept[name], first):
+                reflog.write(writer, name, number, each._replace(old=None) if each.old in gone else each)
+            last, current = kept[name][-1].new if kept[name] else None, reflog.current(writer, name)
+            if last != current:
+                reflog.log(writer, name, entry._replace(old=last, new=current))
+
+    backend.environment.write(body)
+    return {name: len(logs[name]) - len(kept[name]) for name in touched if len(logs[name]) > len(kept[name])}
 
 
 def cut(backend: LmdbBackend, keys: Sequence[bytes], entry: ReflogEntry) -> None:

@@ -40,7 +40,12 @@ def put(writer: Writer, name: str, oid: Oid) -> None:
 
 def log(writer: Writer, name: str, entry: ReflogEntry) -> None:
     """Write the next entry of the log of a ref."""
-    key = key_of(name, last_sequence(writer, name.encode()) + 1)
+    write(writer, name, last_sequence(writer, name.encode()) + 1, entry)
+
+
+def write(writer: Writer, name: str, sequence: int, entry: ReflogEntry) -> None:
+    """Write an entry of the log of a ref under its number."""
+    key = key_of(name, sequence)
     writer.put(REFLOG, key, sealed(REFLOG, key, codec.pack(list(entry))))
 
 
@@ -100,12 +105,17 @@ def logged(key: bytes, row: bytes | memoryview) -> tuple[int, ReflogEntry]:
     except (DecodingError, ValueError, TypeError) as error:
         raise Corrupt(f"a reflog entry of {name} is malformed", ref=name) from error
     entry = ReflogEntry(cast(Oid | None, old), cast(Oid | None, new), cast(int, time), str(who), str(message))
-    return fields(_SEQUENCE, key[-_SEQUENCE.size :])[0], entry
+    return sequence_of(key), entry
 
 
 def key_of(name: str, sequence: int) -> bytes:
     """Return the key of an entry."""
     return name.encode() + b"\0" + _SEQUENCE.pack(sequence)
+
+
+def sequence_of(key: bytes) -> int:
+    """Return the number of the entry that has this key."""
+    return fields(_SEQUENCE, key[-SEQUENCE_BYTES:])[0]
 
 
 def name_of(key: bytes) -> str:

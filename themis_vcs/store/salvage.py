@@ -124,7 +124,7 @@ class Salvage:
                         continue
                     lost.add(name)
                 if last != refs.get(name):
-                    reflog.log(writer, name, ReflogEntry(last, refs.get(name), time.time_ns(), "", "repair"))
+                    reflog.log(writer, name, repaired()._replace(old=last, new=refs.get(name)))
 
         self.backend.environment.write(body)
         return sorted(restored), sorted(lost)
@@ -177,6 +177,11 @@ class Salvage:
                 writer.delete(table, key)
 
         self.backend.environment.write(body)
+
+
+def repaired() -> ReflogEntry:
+    """Return the move by which a log says where its ref is that does not end there any more."""
+    return ReflogEntry(None, None, time.time_ns(), "", "repair")
 
 
 def require_unused(store: Layout) -> None:

@@ -16,8 +16,8 @@ import msgspec
 from themis_vcs.errors import Corrupt, NotFound, RemoteError
 from themis_vcs.model.objects import Dictionary, load, references_in
 from themis_vcs.model.oid import Oid, oid_of
+from themis_vcs.store import expiry
 from themis_vcs.store.backend import Record, Stored
-from themis_vcs.store.expiry import needed as needed_by_reflogs
 from themis_vcs.store.fsck import Finding, Report, fsck
 from themis_vcs.store.gc import alone
 from themis_vcs.store.layout import Layout
@@ -25,7 +25,7 @@ from themis_vcs.store.lease import Lease
 from themis_vcs.store.marks import Marks
 from themis_vcs.store.objects import steps
 from themis_vcs.store.repository import label_of
-from themis_vcs.store.salvage import Salvage, put_in_place, require_unused
+from themis_vcs.store.salvage import Salvage, put_in_place, repaired, require_unused
 from themis_vcs.store.tombstones import forgotten
 from themis_vcs.store.writelock import WriteLock
 
@@ -55,6 +55,7 @@ class Repaired(msgspec.Struct, kw_only=True):
 
     `reindexed` objects were there and the index did not lead to them, `derived` are rows that were made from objects
     again, `refs` were put to where their reflogs end, `lost_refs` are gone because no reflog proves where they were,
+    `moves` of each ref went from its reflog because what it was at is gone,
     `dropped` objects needed something lost and nothing needed them. `quarantine` is where the damaged database is now,
     None if nothing was wrong.
     """
@@ -67,6 +68,7 @@ class Repaired(msgspec.Struct, kw_only=True):
     dropped: int = 0
     refs: list[str] = msgspec.field(default_factory=list)
     lost_refs: list[str] = msgspec.field(default_factory=list)
+    moves: dict[str, int] = msgspec.field(default_factory=dict)
     quarantine: Path | None = None
 
 
@@ -135,6 +137,7 @@ class _Repair:
             fetched = self._fetch([oid for oid in absent if oid not in set(reindexed)])
             found.reindexed, found.fetched = found.reindexed + len(reindexed), found.fetched + len(fetched)
             absent = self._lacking_below([*reindexed, *fetched])
+        found.moves = self._drop_moves()
         found.dropped = self._drop_broken()
         self.salvage.settle_dictionaries()
         found.derived = self.salvage.settle_rows()
@@ -151,7 +154,7 @@ class _Repair:
     def _roots(self) -> list[Oid]:
         """Return what refs and their reflogs name."""
         backend = self.salvage.backend
-        return [*(oid for _, oid in backend.refs()), *needed_by_reflogs(backend, 0)]
+        return [*(oid for _, oid in backend.refs()), *expiry.needed(backend, 0)]
 
     def _lacking_below(self, oids: Sequence[Oid]) -> list[Oid]:
         """Return what these objects refer to and is not here."""
@@ -175,6 +178,22 @@ class _Repair:
             self._tell("fetching", len(fetched))
         return fetched
 
+    def _drop_moves(self) -> dict[str, int]:
+        """Take moves out of reflogs that led to what is lost, or to what needs that; return how many of which refs.
+
+        What a ref reaches is left there: it is named as long as it is lost.
+        """
+        backend = self.salvage.backend
+        marks = Marks(backend)
+        lost = set(self._absent(()))
+        if not lost:
+            return {}
+        marks.mark(oid for _, oid in backend.refs())
+        lost -= marks.absent
+        broken = marks.leading_to(bytearray(len(marks)), lost)
+        gone = {oid for oid in expiry.needed(backend, 0) if oid in lost or _only(marks, broken, oid)}
+        return expiry.without(backend, gone, repaired()) if gone else {}
+
     def _drop_broken(self) -> int:
         """Take away what nothing needs and what needs something that is lost; return how much."""
         backend = self.salvage.backend
@@ -188,6 +207,11 @@ class _Repair:
         oids = [found.oid for found in marks.read(places)]
         self.salvage.drop(oids)
         return len(oids)
+
+
+def _only(marks: Marks, broken: bytearray, oid: Oid) -> bool:
+    """Say whether an object is broken, and no ref reaches it."""
+    return any(broken[at] and not marks.marked[at] for at in marks.places(oid))
 
 
 def _given(source: Spare, oids: Sequence[Oid]) -> list[Stored]:

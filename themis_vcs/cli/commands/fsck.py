@@ -101,6 +101,7 @@ def _repair(repaired: Repaired) -> dict[str, Any]:
         "derived": repaired.derived,
         "dropped": repaired.dropped,
         "refs": repaired.refs,
+        "moves": repaired.moves,
         "lost_refs": repaired.lost_refs,
         "quarantine": None if repaired.quarantine is None else str(repaired.quarantine.absolute()),
     }
@@ -123,6 +124,8 @@ def _print_repair(output: Output, repaired: Repaired) -> None:
         output.line(f"{count(repaired.derived, 'derivation')} made again")
     for ref in repaired.refs:
         output.line("ref ", ref, " put to where its reflog ends")
+    for ref, moves in repaired.moves.items():
+        output.line(f"{count(moves, 'move')} of ", ref, " left its reflog: what it was at then is gone for good")
     for ref in repaired.lost_refs:
         output.line(colored("lost:", "red"), " ref ", ref, ": its reflog is damaged as well")
     output.line("the damaged database is kept in ", str(repaired.quarantine))
