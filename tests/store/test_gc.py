@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.damage import damage_frame
+from tests.support.damage import REFUSED, damage_frame, overwrite
 from tests.support.stores import Stored, store_run
 from themis_vcs.errors import Corrupt, StoreBusy
 from themis_vcs.model.derivation import key_of
@@ -238,3 +238,28 @@ def test_a_segment_that_is_mostly_dead_is_written_anew(path: Path) -> None:
         assert repository.statistics().segments < before.segments
         assert [oid for oid, _ in repository.backend.get_many(kept)] == kept
     assert fsck(path).damaged is False
+
+
+@pytest.mark.parametrize(("table", "key"), [("derivations", b""), ("tracks", b"track-1"), ("local", b"written:")])
+def test_nothing_is_deleted_where_a_table_that_would_change_is_damaged(path: Path, table: str, key: bytes) -> None:
+    stored = demo(path)
+    with Repository.open(path) as repository:
+        store_run(repository, 3, draw=1)
+        key = key or next(iter(repository.backend.derivations()))[0]
+        moves = repository.reflog("names/demo")
+    overwrite(Layout(path).data, key, REFUSED)
+    with pytest.raises(Corrupt, match=f"table {table} is damaged, so nothing was deleted"):
+        gc(path, NOW)
+    with Repository.open(path, readonly=True) as repository:
+        assert repository.reflog("names/demo") == moves
+        assert repository.has(stored.run)
+
+
+def test_the_last_move_of_a_ref_stays_with_what_it_came_from(path: Path) -> None:
+    """What the help of `themis gc --reflog 0` promises."""
+    with Repository.init(path) as repository:
+        first, second, third = (repository.put(Value("x", number)) for number in range(3))
+        for oid in (first, second, third):
+            repository.commit([RefUpdate("names/x", oid, ANY)], message="move")
+    assert gc(path, NOW).kept == {"refs": 1, "reflog": 1}
+    assert (has(path, first), has(path, second), has(path, third)) == (False, True, True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -36,6 +36,7 @@ _AT_ONCE: Final = 1_000
 _PAUSE: Final = 0.02
 _FACTS: Final = ("scores:",)
 _FROM: Final = b"from:"
+_REPAIR: Final = "`themis fsck --repair` makes again what can be; `--repair-from` brings lost objects from elsewhere"
 
 Progress = Callable[[str, int], object]
 """Is told what is being done, and how many objects of that are done."""
@@ -43,7 +44,7 @@ Progress = Callable[[str, int], object]
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept although no ref reaches it: what is younger than `grace` days, and what a move of a ref in the last
-    `reflog` days came from or led to. `wait`: seconds to wait for others who write.
+    `reflog` days, or the last one whenever that was, came from or led to. `wait`: seconds to wait for others who write.
     """
 
     grace: float = GRACE
@@ -72,7 +73,7 @@ def gc(path: Path, policy: Policy, *, dry_run: bool = False, progress: Progress 
     """Delete what nothing reaches in the store directory `path`; with `dry_run` only count it.
 
     StoreBusy behind somebody who writes and does not finish: then a part of it is done, and the next call goes on.
-    Corrupt if something that is reached is damaged or missing: then nothing is deleted.
+    Corrupt if something that is reached is damaged or missing, or a table that would change: then nothing is deleted.
     """
     with alone(path, policy.wait), opened(path, policy.wait, readonly=dry_run) as backend:
         sweep = Sweep(backend, policy, progress)
@@ -145,6 +146,7 @@ class Sweep:
             self.marks.mark(roots, one_more)
             self._count_kept(why)
         self._require_all()
+        self._require_tables()
         if self.policy.grace > 0:
             with self.backend.environment.reading() as reader:
                 old = ages.last_before(reader, self._before)
@@ -162,6 +164,7 @@ class Sweep:
         self.marks.mark(roots)
         self.marks.mark(oid for why, found in self._roots() if why == "dictionaries" for oid in found)
         self._require_all()
+        self._require_tables()
         held = self.marks.reach([*runs, *doomed], set(others))
         only = bytearray(mine and not others for mine, others in zip(held, self.marks.marked, strict=True))
         broken = self.marks.leading_to(only)
@@ -274,7 +277,21 @@ class Sweep:
         gone = forgotten(self.backend)
         lost = [oid for oid in self.backend.missing(self.marks.absent) if oid not in gone]
         if lost:
-            raise Corrupt(f"object {lost[0].hex()} is missing, and something refers to it", oid=lost[0])
+            message = f"object {lost[0].hex()} is missing, and something refers to it; nothing was deleted"
+            raise Corrupt(message, oid=lost[0], hint=_REPAIR)
+
+    def _require_tables(self) -> None:
+        """Corrupt if a table cannot be read from which rows will go with the objects, before any has gone."""
+        for table, rows in (
+            (lmdb.DERIVATIONS, self.backend.derivations()),
+            (lmdb.TRACKS, self.backend.tracks()),
+            (lmdb.LOCAL, self.backend.facts("")),
+        ):
+            try:
+                deque(rows, maxlen=0)
+            except Corrupt as error:
+                message = f"table {table} is damaged, so nothing was deleted: {error.message}"
+                raise Corrupt(message, hint=_REPAIR) from error
 
 
 class _Going(NamedTuple):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _WHY = {
     "refs": "names, tags and other refs reach them",
-    "reflog": "refs were there within the reflog's time",
+    "reflog": "refs were there within the reflog's time, or before their last move",
     "dictionaries": "frames need them",
     "young": "they are younger than the grace",
 }
@@ -30,7 +30,7 @@ _WHY = {
     examples=[
         ("What would go, and what stays for which reason?", "themis gc --dry-run"),
         ("Delete what has been without a ref for two weeks", "themis gc"),
-        ("Keep nothing that no ref reaches, nor has reached", "themis gc --grace 0 --reflog 0"),
+        ("Keep only what refs reach, and what each was at before its last move", "themis gc --grace 0 --reflog 0"),
     ],
 )
 @click.option(
@@ -53,11 +53,11 @@ def command(
     session: Session, grace: float | None, reflog: float | None, wait: float, dry_run: bool, as_json: bool
 ) -> None:
     """Delete the objects that no ref reaches, that no ref was at within the reflog's time, and that are older than the
-    grace.
+    grace. The last move of a ref stays in its reflog whatever its age, and with it what the ref was at before.
 
     Others may read and write meanwhile: objects go in short steps, each while nobody writes. Behind a run that goes on
     for longer than --wait it ends with exit status 13; what it has done until then stays done, and the next call goes
-    on. Where something that is needed is damaged, nothing is deleted.
+    on. Where something that is needed is damaged, or a table that would change, nothing is deleted.
 
     The file does not become smaller: its free pages are used by what is stored next.
     """
