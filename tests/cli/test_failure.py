@@ -13,10 +13,12 @@ import click
 import pytest
 
 from tests.support.commandline import Project
+from tests.support.damage import REFUSED, damage_frame, overwrite
 from themis_vcs.cli.failure import exit_status
 from themis_vcs.cli.isolation import in_child
 from themis_vcs.cli.output import Output
 from themis_vcs.errors import Corrupt, RefConflict, StoreBusy, UsageError
+from themis_vcs.store.repository import Repository
 
 
 @pytest.fixture
@@ -138,6 +140,29 @@ def test_fsck_names_the_damaged_object_and_who_needs_it(project: Project) -> Non
         findings = [finding for finding in done.document["findings"] if finding["oid"] == oid]
     assert done.status == 14
     assert "names/main" in findings[0]["users"]
+
+
+def test_fsck_ends_with_what_to_do_about_damage(project: Project) -> None:
+    oid = bytes.fromhex(project.here("ls", "main:parse/sums/c7", "--json").rows[0]["value_oid"])
+    with Repository.open(project.path / ".themis") as repository:
+        damage_frame(repository, oid)
+    found = project("fsck")
+    assert (found.status, "fsck --repair`" in found.err, "--repair-from REMOTE|" in found.err) == (14, True, True)
+    repaired = project("fsck", "--repair")
+    assert repaired.status == 14
+    assert "what is named here cannot be made again" in repaired.err
+    assert "--repair-from REMOTE|BUNDLE|ARCHIVE` brings lost objects from another store" in repaired.err
+
+
+def test_faults_of_structure_are_one_line(project: Project) -> None:
+    overwrite(project.path / ".themis" / "db" / "data.mdb", b"names/main\0" + (1).to_bytes(8, "big"), REFUSED)
+    found = project("fsck")
+    assert found.out.count("the database file is not as it was written") == 1
+    assert "more faults of that kind" in found.out
+    structure = [each for each in project("fsck", "--json").document["findings"] if each["code"] == "structure"]
+    assert len(structure) > 1
+    assert project("fsck", "--repair").status == 0
+    assert project("fsck").err == ""
 
 
 def test_a_store_of_a_newer_version_is_refused(project: Project) -> None:

@@ -180,7 +180,7 @@ class LmdbObjects:
         if all(self._leads_elsewhere(oid, place) for place in found):
             raise ObjectNotFound(oid)
         self._damaged.add(oid)
-        raise Corrupt(f"object {oid.hex()} is damaged: the index knows it, and its frame does not", oid=oid)
+        raise Corrupt(f"object {oid.hex()} is damaged: the bytes at its place in the store are not its own", oid=oid)
 
 
 def steps(items: Iterable[K], size: int = 8 * _STEP) -> Iterator[list[K]]:

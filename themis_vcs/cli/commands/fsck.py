@@ -50,8 +50,8 @@ def command(session: Session, /, repair: bool, source: str | None, as_json: bool
     """Read the whole store, and check every page, row, object and reference. Without --repair nothing is written.
 
     A repair makes a new database of what is sound, brings exactly the objects that are lacking, checks them as anything
-    from elsewhere, and puts it in the place of the damaged one, which goes to `.themis/quarantine` as it is. Nobody may
-    have the store open meanwhile.
+    from elsewhere, and puts it in the place of the damaged one, which goes to `.themis/quarantine` as it is. What
+    only a reflog needs and nobody has leaves the reflog. Nobody may have the store open meanwhile.
 
     Exit status 14 if anything that was stored cannot be read as it was stored, or is lacking after a repair, 3 if only
     the structure around it is damaged, 0 if nothing is wrong; notes are harmless.
@@ -74,6 +74,9 @@ def command(session: Session, /, repair: bool, source: str | None, as_json: bool
         if repaired is not None:
             _print_repair(session.output, repaired)
         _print(session.output, report)
+        hint = _hint(report, repair=repaired is not None, source=source)
+        if hint:
+            session.output.note(colored("hint:", "cyan"), " ", hint)
     if report.damaged:
         return Corrupt.exit_status
     return FINDINGS if any(finding.severity == "warning" for finding in report.findings) else OK
@@ -153,8 +156,12 @@ def _document(report: Report) -> dict[str, Any]:
 
 
 def _print(output: Output, report: Report) -> None:
+    structure = [finding for finding in report.findings if finding.code == "structure"]
     for finding in report.findings:
-        _print_finding(output, finding)
+        if finding.code != "structure" or finding is structure[0]:
+            _print_finding(output, finding)
+    if len(structure) > 1:
+        output.line("  ", dim(f"and {len(structure) - 1:,} more faults of that kind; --json lists all"))
     checked = ", ".join((count(report.objects, "object"), count(report.refs, "ref"), count(report.segments, "segment")))
     output.line("checked ", checked, ": ", _verdict(report))
 
@@ -165,6 +172,22 @@ def _print_finding(output: Output, finding: Finding) -> None:
         output.line("  needed by ", user)
     if len(finding.users) > _USERS:
         output.line("  ", dim(f"and by {len(finding.users) - _USERS:,} more; --json lists all"))
+
+
+def _hint(report: Report, *, repair: bool, source: str | None) -> str:
+    """What to do next, "" if there is nothing."""
+    if not any(finding.severity != "note" for finding in report.findings):
+        return ""
+    if any(finding.code == "store" for finding in report.findings):
+        return "a copy of another store takes its place: `themis clone`; keep this one for what the other does not have"
+    if not repair:
+        again = "`themis fsck --repair` makes again what follows from what is sound, and keeps the damaged database"
+    elif source is None:
+        again = "what is named here cannot be made again"
+    else:
+        again = f"{source} does not have what is named here"
+    elsewhere = "another store" if source is None else "yet another store"
+    return f"{again}; `themis fsck --repair-from REMOTE|BUNDLE|ARCHIVE` brings lost objects from {elsewhere}"
 
 
 def _verdict(report: Report) -> Any:
