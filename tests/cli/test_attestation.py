@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,20 @@ def test_whose_it_is_decides(made: bytes) -> None:
     ):
         with pytest.raises(NotVerified, match=why):
             verified(made, trust)
+
+
+@pytest.mark.parametrize("counts", ["for this name", "for others", "not any more"])
+def test_what_names_a_known_key_and_is_not_of_it_is_a_forgery_whatever_the_key_is_trusted_for(
+    made: bytes, counts: str
+) -> None:
+    lost = Revocation(parse_time(), "lost") if counts == "not any more" else None
+    trust = trusting(SIGNER.key, refs=["tags/*"] if counts == "for others" else ["*"], revoked=lost)
+    document = statement(made)
+    document["predicate"]["results"]["metrics"]["exact_match"].update(mean=1.0)
+    forged = {**json.loads(made), "payload": base64.b64encode(encode(document)).decode()}
+    why = f"names {re.escape(SIGNER.key.fingerprint)} is not of that key over this payload"
+    with pytest.raises(DamagedSignature, match=why):
+        verified(json.dumps(forged).encode(), trust)
 
 
 def parse_time() -> Any:

@@ -13,7 +13,7 @@ from themis_vcs.analysis.differences import Difference, differences
 from themis_vcs.analysis.lookup import Located
 from themis_vcs.errors import DamagedSignature, NotVerified
 from themis_vcs.signing.envelope import Envelope, verify
-from themis_vcs.signing.trust import Trust
+from themis_vcs.signing.trust import Trust, TrustedKey
 from themis_vcs.store.repository import Repository
 
 _COMPARED: Final = ("run", "inputs", "components", "environment", "results")
@@ -50,25 +50,27 @@ def verified(data: bytes, trust: Trust) -> Attested:
     envelope = Envelope.from_json(data)
     statement = _parsed(envelope.payload) if envelope.payload_type == PAYLOAD_TYPE else None
     name = "" if statement is None else statement.subject[0].name
-    keys = [each for each in trust.keys if each.revoked is None and each.allows(name)]
+    counting = [each for each in trust.keys if each.revoked is None and each.allows(name)]
     try:
-        signed = verify(envelope, PAYLOAD_TYPE, [each.key for each in keys])
+        signed = verify(envelope, PAYLOAD_TYPE, [each.key for each in counting])
     except NotVerified as error:
-        raise NotVerified(_why(envelope, name, trust) or error.message, hint=error.hint) from error
+        others = {each.key.fingerprint: each for each in trust.keys if each not in counting}
+        # Only what a key has signed may be held against it.
+        found = others[verify(envelope, PAYLOAD_TYPE, [each.key for each in others.values()])]
+        raise _uncounted(found, name) from error
     assert statement is not None
-    signer = next(each.name for each in keys if each.key.fingerprint == signed)
+    signer = next(each.name for each in counting if each.key.fingerprint == signed)
     return Attested(signer, signed, name, statement.subject[0].digest.get(OID, ""), statement)
 
 
-def _why(envelope: Envelope, name: str, trust: Trust) -> str:
-    """Say what is against the keys that are named, as far as they are in the trust file."""
-    named = {key_id for key_id, _ in envelope.signatures}
-    for each in trust.keys:
-        if each.key.fingerprint in named:
-            if each.revoked is not None:
-                return f"the key {each.name} was revoked: {each.revoked.reason}"
-            return f"the key {each.name} is trusted for {', '.join(each.refs)}, not for {name[:200]}"
-    return ""
+def _uncounted(key: TrustedKey, name: str) -> NotVerified:
+    """Return why what a key has signed does not count."""
+    if key.revoked is not None:
+        what, hint = f"was revoked: {key.revoked.reason}", "it must be attested again, with another key"
+    else:
+        what = f"is trusted for {', '.join(key.refs)}, not for {name[:200]}"
+        hint = f"`themis key trust KEY --as {key.name} --ref PATTERN` says anew which refs it may sign"
+    return NotVerified(f"it is signed, but the key {key.name} {what}", hint=hint)
 
 
 def _parsed(payload: bytes) -> Statement:
