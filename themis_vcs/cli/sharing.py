@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from themis_vcs.transfer.sharing import Change, Shared
 
 F = TypeVar("F", bound=Callable[..., Any])
+_LISTED: Final = 8
 _COLORS: Final = {"new": "green", "updated": "green", "forced": "yellow", "deleted": "yellow", "rejected": "red"}
 
 
@@ -157,9 +158,11 @@ def carry_out(
     finally:
         meter.clear()
     if options.as_json:
-        output.json(_document(remote, found, dry_run=options.dry_run))
+        forgotten = [{"run": run.hex(), "why": why} for run, why in _forgotten_there(repository, found)]
+        output.json({**_document(remote, found, dry_run=options.dry_run), "forgotten_there": forgotten})
     else:
         _report(output, remote, found, verbs, dry_run=options.dry_run)
+        _report_forgotten(output, _forgotten_there(repository, found))
 
 
 def pulled(
@@ -176,7 +179,8 @@ def pulled(
 ) -> Shared:
     """Fetch, then move the names here."""
     from themis_vcs.transfer.fetching import NOTHING, bring
-    from themis_vcs.transfer.sharing import NAMES, FromBoth, Shared, plan_pull, pull
+    from themis_vcs.transfer.history import FromBoth
+    from themis_vcs.transfer.sharing import NAMES, Shared, plan_pull, pull
 
     repository.takes_forgotten = allow_forgotten
 
@@ -215,14 +219,35 @@ def _report(output: Output, remote: Remote, found: Shared, verbs: tuple[str, str
 
 
 def _report_signatures(output: Output, found: Shared) -> None:
-    """Print how many signatures came along, and what is wrong with those that did not."""
+    """Print how many signatures and tombstones came along, and what is wrong with signatures that did not."""
     changes = [change for change in found.changes if change.ref.startswith("signatures/")]
-    moved = sum(change.moves for change in changes)
-    if moved:
-        output.line("  ", dim(f"and {count(moved, 'signature')}"))
+    for noun in ("signature", "tombstone"):
+        moved = sum(change.moves for change in found.changes if change.ref.startswith(f"{noun}s/"))
+        if moved:
+            output.line("  ", dim(f"and {count(moved, noun)}"))
     for change in changes:
         if change.outcome == "rejected":
             output.line("  ", colored("a signature was not taken", "yellow"), f": {change.reason}", hang=4)
+
+
+def _forgotten_there(repository: Repository, found: Shared) -> list[tuple[Oid, str]]:
+    """The runs that are still here and of which a tombstone has come now, each with when and why it was forgotten."""
+    from themis_vcs.store.tombstones import named, story
+
+    stones = named(change.ref for change in found.changes if change.outcome == "new")
+    return [(run, story(repository, run) or "") for run in sorted(stones) if repository.has(run)]
+
+
+def _report_forgotten(output: Output, runs: list[tuple[Oid, str]]) -> None:
+    """Print which runs the other side has taken away for good and this store has not."""
+    for run, why in runs[:_LISTED]:
+        what = f": {short(run.hex())}, which is still here, was forgotten there {why}"
+        output.line("  ", colored("forgotten", "yellow"), what.rstrip(), hang=4)
+    if len(runs) > _LISTED:
+        output.line("  ", dim(f"and {len(runs) - _LISTED:,} more; `themis forget --list` lists all"))
+    if runs:
+        meant = " ".join(short(run.hex()) for run, _ in runs[:_LISTED])
+        output.note(f"`themis forget {meant} --reason …` takes away here what was forgotten there")
 
 
 def _document(remote: Remote, found: Shared, *, dry_run: bool) -> dict[str, Any]:

@@ -17,8 +17,7 @@ from themis_vcs.model import tree
 from themis_vcs.model.objects import Object, Run, Stage, Tag, Track, TreeNode, Value
 from themis_vcs.model.oid import Oid, is_prefix
 from themis_vcs.model.revision import Revision, parse
-from themis_vcs.store.tombstones import ref_of as ref_of_tombstone
-from themis_vcs.store.tombstones import said
+from themis_vcs.store.tombstones import called, story, told
 from themis_vcs.store.view import View
 
 NAMES: Final = "names/"
@@ -128,6 +127,8 @@ def _base(view: View, revision: Revision) -> Oid:
         except RevisionNotFound as error:
             if "ambiguous" in error.message:
                 raise
+        for run, stone in called(view, revision.base).items():
+            raise _gone(revision.base, run, told(view.load(stone, Value)))
     raise _unknown(view, revision.base, "no name, tag, run or object like that")
 
 
@@ -173,12 +174,16 @@ def _there(view: View, oid: Oid, text: str) -> Object:
     try:
         return view.get(oid)
     except ObjectNotFound as error:
-        stone = view.ref(ref_of_tombstone(oid))
-        if stone is None:
+        why = story(view, oid)
+        if why is None:
             what = f"{text}: object {oid.hex()} is missing, and something refers to it"
             raise Corrupt(what, oid=oid) from error
-    reason = said(view.load(stone, Value)).get("reason", "")
-    raise RevisionNotFound(f"{text}: run {oid.hex()[:_SHORT]} was forgotten: {reason}")
+    raise _gone(text, oid, why)
+
+
+def _gone(text: str, run: Oid, why: str) -> RevisionNotFound:
+    hint = "`themis forget --list` lists what was forgotten"
+    return RevisionNotFound(f"{text}: run {run.hex()[:_SHORT]} was forgotten {why}", hint=hint)
 
 
 def _held_by(track: Track, key: str, load: tree.Load) -> Iterator[Held]:

@@ -5,6 +5,7 @@ Not responsible for taking runs away (`forgetting`).
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Protocol
@@ -18,6 +19,8 @@ from themis_vcs.store.backend import ANY, RefUpdate
 TOMBSTONES: Final = "tombstones/"
 TYPE: Final = "tombstone"
 _OID = re.compile(r"[0-9a-f]{64}")
+_REASON: Final = 200
+_YEAR_9999: Final = 253_370_764_800 * 10**9
 
 
 class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +43,16 @@ class Refs(Protocol):
 
     def refs(self, prefix: str = "") -> Iterator[tuple[str, Oid]]:
         """Yield (name, oid) of the refs whose name begins with `prefix`."""
+
+
+class Stones(Refs, Protocol):
+    """Has refs, and the tombstones that some of them point to."""
+
+    def ref(self, name: str) -> Oid | None:
+        """Return where a ref points, None if it does not exist."""
+
+    def load(self, oid: Oid, kind: type[Value]) -> Value:
+        """Return an object."""
 
 
 class Absences:
@@ -86,6 +99,33 @@ def named(refs: Iterable[str]) -> set[Oid]:
     """Return the runs that some refs say were forgotten."""
     found = (name.removeprefix(TOMBSTONES) for name in refs if name.startswith(TOMBSTONES))
     return {bytes.fromhex(text) for text in found if _OID.fullmatch(text)}
+
+
+def story(store: Stones, run: Oid) -> str | None:
+    """Return when and why a run was forgotten, as in "on 2026-11-23: it has a secret"; None without a tombstone."""
+    stone = store.ref(ref_of(run))
+    return None if stone is None else told(store.load(stone, Value))
+
+
+def told(stone: Value) -> str:
+    """Return when and why a run was forgotten, as its tombstone says it; that may have come from anywhere."""
+    found = said(stone)
+    time, reason = found.get("time"), str(found.get("reason") or "no reason is given")
+    day = "a day unknown"
+    if type(time) is int and 0 < time < _YEAR_9999:
+        day = datetime.datetime.fromtimestamp(time // 10**9, datetime.UTC).date().isoformat()
+    return f"on {day}: {reason if len(reason) <= _REASON else reason[:_REASON] + '…'}"
+
+
+def called(store: Stones, beginning: str) -> dict[Oid, Oid]:
+    """Return the forgotten runs whose oid, or whose run id, has this beginning, and their tombstones."""
+    stones = {name: oid for name, oid in store.refs(TOMBSTONES) if named([name])}
+    found = {name: oid for name, oid in stones.items() if name.startswith(TOMBSTONES + beginning)} or {
+        name: oid
+        for name, oid in stones.items()
+        if str(said(store.load(oid, Value)).get("run_id")).startswith(beginning)
+    }
+    return {bytes.fromhex(name.removeprefix(TOMBSTONES)): oid for name, oid in found.items()}
 
 
 def said(value: Value) -> dict[str, Any]:

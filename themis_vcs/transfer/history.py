@@ -7,6 +7,8 @@ from typing import Final, NamedTuple, Protocol
 
 from themis_vcs.model.objects import Object, Run, Tag, load
 from themis_vcs.model.oid import Oid
+from themis_vcs.store.repository import Repository
+from themis_vcs.store.tombstones import named
 from themis_vcs.store.view import View
 from themis_vcs.transfer.endpoint import Holder, Source
 
@@ -22,6 +24,24 @@ class Runs(Protocol):
 
     def forgotten(self) -> set[Oid]:
         """Return runs that others refer to and that were forgotten."""
+
+
+class FromBoth:
+    """Runs of a store, and of a source where the store does not have them yet."""
+
+    def __init__(self, repository: Repository, source: Source) -> None:
+        self._repository, self._source = repository, source
+
+    def load(self, oid: Oid, kind: type[Run]) -> Run:
+        """Return a run. Corrupt, RemoteError."""
+        if self._repository.has(oid):
+            return self._repository.load(oid, kind)
+        (item,) = self._source.objects([oid])
+        return load(item.payload, kind)
+
+    def forgotten(self) -> set[Oid]:
+        """Return the runs that were forgotten in either."""
+        return self._repository.forgotten() | named(self._source.refs())
 
 
 class Distance(NamedTuple):

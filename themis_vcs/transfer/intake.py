@@ -8,24 +8,21 @@ from typing import Final
 
 from themis_vcs.errors import Rejected
 from themis_vcs.model.derivation import key_of
-from themis_vcs.model.objects import Dictionary, Step, Value, is_step, load
+from themis_vcs.model.objects import Dictionary, Step, is_step, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Foreign, Stored
 from themis_vcs.store.group import MAX_BYTES, MAX_OBJECTS
 from themis_vcs.store.repository import Repository
-from themis_vcs.store.tombstones import ref_of, said
+from themis_vcs.store.tombstones import ref_of, story
 from themis_vcs.transfer.kinds import Kinds
 
-_REASON: Final = 200
 ALLOW: Final = "name what else is wanted, or add --allow-forgotten where it shall come back"
 
 
 def refusal(target: Repository, run: Oid | None) -> str:
     """Return why a run that was forgotten does not enter a store."""
-    ref = ref_of(run or b"")
-    stone = target.ref(ref)
-    reason = said(target.load(stone, Value)).get("reason") if stone is not None else None
-    return f"it was forgotten here ({ref[:24]}…): {str(reason or 'no reason is given')[:_REASON]}"
+    run = run or b""
+    return f"it was forgotten here ({ref_of(run)[:24]}…) {story(target, run) or ''}".strip()
 
 
 class Intake:

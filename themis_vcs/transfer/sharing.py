@@ -7,11 +7,10 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from themis_vcs.errors import NotFound, Rejected
-from themis_vcs.model.objects import Run, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
-from themis_vcs.store.tombstones import named
+from themis_vcs.store.tombstones import TOMBSTONES, story
 from themis_vcs.transfer.endpoint import NAMED, Endpoint, Progress, Source, Target, Transferred
 from themis_vcs.transfer.history import Distance, Runs, comes_after, distance
 from themis_vcs.transfer.inherited import inherited
@@ -124,6 +123,8 @@ def _loses(repository: Repository, ref: str, new: Oid, old: Oid) -> str:
     """Say what would be lost if a ref there moved from `old` to `new`; "" if nothing."""
     if ref.startswith(TAGS):
         return "there is another tag of that name there"
+    if old in repository.forgotten():
+        return f"it is at {_short(old)} there, a run that was forgotten here {story(repository, old)}"
     if not repository.has(old):
         return f"it is at {_short(old)} there, which is not here: fetch first"
     if not comes_after(repository, new, old):
@@ -134,13 +135,13 @@ def _loses(repository: Repository, ref: str, new: Oid, old: Oid) -> str:
 def plan_deletions(
     repository: Repository, there: Mapping[str, Oid], names: Sequence[str], tracking: str, insistence: Insistence
 ) -> list[Change]:
-    """Return what becomes of refs there that are to be taken away. Each must be where the last fetch saw it, unless
-    `insistence` forces it.
+    """Return what becomes of refs there that are to be taken away. Each must be where the last fetch saw it, or at a
+    run that was forgotten here, unless `insistence` forces it.
     """
-    changes = []
+    changes, gone = [], repository.forgotten()
     for ref, old in select(there, names, "the remote").items():
         seen = repository.ref(tracking + ref.removeprefix(NAMES)) if ref.startswith(NAMES) else repository.ref(ref)
-        lost = not insistence.force and old != seen
+        lost = not insistence.force and old != seen and old not in gone
         reason = _unexpected(old, seen) if lost else ""
         changes.append(Change(ref, ref, old, None, "rejected" if lost else "deleted", reason))
     return changes
@@ -157,14 +158,17 @@ def push(
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> Shared:
-    """Carry out a plan; if `atomic`, all of it or nothing. Rejected, RefConflict.
+    """Carry out a plan; if `atomic`, all of it or of it nothing but tombstones. Rejected, RefConflict.
 
     `tracking` is the place of the refs here that say what is there; "" for none.
     """
-    if atomic and not dry_run:
-        _refuse(endpoint.name, changes, "`themis pull` brings what is there; `themis push --force` replaces it")
     moves = [change.update for change in changes if change.moves]
     source = StoreEndpoint(repository)
+    if atomic and not dry_run and any(change.outcome == "rejected" for change in changes):
+        # No name follows from a tombstone, and who has it takes the run in from nobody.
+        stones = [move for move in moves if move.name.startswith(TOMBSTONES)]
+        transfer(source, endpoint, stones, message="push", seen=seen)
+        _refuse(endpoint.name, changes, _way_out(repository, changes))
     known = set[Oid]().union(*(_inherited(repository, change) for change in changes))
     if dry_run:
         return Shared(list(changes), _would_bring(source, endpoint, moves, progress, known))
@@ -175,6 +179,18 @@ def push(
         noted = [RefUpdate(tracking + name, oid) for name, oid in names.items()]
         repository.commit(noted, message=f"push to {endpoint.name}")
     return Shared(list(changes), brought)
+
+
+def _way_out(repository: Repository, changes: Sequence[Change]) -> str:
+    """Return what to do about a push that was rejected."""
+    gone = [each for each in changes if each.outcome == "rejected" and each.old in repository.forgotten()]
+    if not gone:
+        return "`themis pull` brings what is there; `themis push --force` replaces it"
+    runs = " ".join(dict.fromkeys(_short(each.old) for each in gone))
+    return (
+        "the tombstone is there now; `themis push --force` moves the name away from the run, then "
+        f"`themis forget {runs} --reason …` in that store takes it away"
+    )
 
 
 def _inherited(repository: Repository, change: Change) -> Set[Oid]:
@@ -231,24 +247,6 @@ def fetch(
     with repository.working():
         brought = transfer(source, target, moves, message=f"fetch from {origin}", seen=seen, progress=progress)
     return Shared(list(changes), brought)
-
-
-class FromBoth:
-    """Runs of a store, and of a source where the store does not have them yet."""
-
-    def __init__(self, repository: Repository, source: Source) -> None:
-        self._repository, self._source = repository, source
-
-    def load(self, oid: Oid, kind: type[Run]) -> Run:
-        """Return a run. Corrupt, RemoteError."""
-        if self._repository.has(oid):
-            return self._repository.load(oid, kind)
-        (item,) = self._source.objects([oid])
-        return load(item.payload, kind)
-
-    def forgotten(self) -> set[Oid]:
-        """Return the runs that were forgotten in either."""
-        return self._repository.forgotten() | named(self._source.refs())
 
 
 def plan_pull(repository: Repository, runs: Runs, fetched: Iterable[Change], *, force: bool = False) -> list[Change]:

@@ -9,7 +9,7 @@ import click
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.failure import OK
 from themis_vcs.cli.options import json_option, wait_option
-from themis_vcs.cli.output import LiveLine, Output, bold, dim
+from themis_vcs.cli.output import LiveLine, Output, bold, colored, dim
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.signing import KeyChoice, key_options
 from themis_vcs.cli.wording import count, short, size
@@ -30,6 +30,7 @@ _SHOWN = 12
     examples=[
         ("What would go, and what would stay because others hold it?", "themis forget main --dry-run"),
         ("Take away the last run of main", "themis forget main --reason 'an answer has a password'"),
+        ("What was forgotten, and is any of it still here?", "themis forget --list"),
         ("And vouch for the tombstone", "themis forget main --reason 'withdrawn' --sign"),
         (
             "Take away every run that holds what was generated for a case",
@@ -47,6 +48,7 @@ _SHOWN = 12
     help="Also every run that holds this object: an id, or REV:STAGE/DATASET/CASE. Repeatable.",
 )
 @click.option("--sign", is_flag=True, help="Sign the tombstones.")
+@click.option("--list", "listed", is_flag=True, help="List what was forgotten, here and where tombstones come from.")
 @key_options
 @wait_option
 @click.option("--dry-run", is_flag=True, help="Say what would go and what would stay; change nothing.")
@@ -58,6 +60,7 @@ def command(
     reason: str | None,
     holding: tuple[str, ...],
     sign: bool,
+    listed: bool,
     choice: KeyChoice,
     wait: float,
     dry_run: bool,
@@ -73,6 +76,8 @@ def command(
     What other runs hold too stays, and is named with these. Copies elsewhere stay: in other stores, bundles and
     backups, and in `.themis/quarantine`. Pieces of text may stay in the store's compression dictionaries.
     """
+    if listed:
+        return _list(session, as_json, alone=not (revisions or holding or reason or sign or dry_run or choice.made))
     if not dry_run and not (reason or "").strip():
         raise UsageError("say why", hint="themis forget REV --reason TEXT; --dry-run needs none")
     if choice.made and not sign:
@@ -91,6 +96,28 @@ def command(
         session.output.json(found)
     else:
         _print(session.output, found)
+    return OK
+
+
+def _list(session: Session, as_json: bool, *, alone: bool) -> int:
+    from themis_vcs.model.objects import Value
+    from themis_vcs.store.tombstones import called, said, told
+
+    if not alone:
+        raise UsageError("--list is for itself", hint="themis forget --list")
+    rows: list[dict[str, Any]] = []
+    with session.reading() as repository:
+        for run, stone in called(repository, "").items():
+            value = repository.load(stone, Value)
+            rows.append({"run": run.hex(), "here": repository.has(run), "why": told(value), "tombstone": said(value)})
+    if as_json:
+        session.output.json({"forgotten": rows})
+        return OK
+    for row in rows:
+        still = colored("still here  ", "yellow") if row["here"] else ""
+        session.output.line(bold(short(row["run"])), "  ", still, row["why"], hang=2)
+    if not rows:
+        session.output.line("no run was forgotten")
     return OK
 
 
@@ -171,7 +198,9 @@ def _print(output: Output, found: Forgot) -> None:
     output.line(f"{count(found.objects, 'object')}, {size(found.bytes)}, {verb}: {kinds}")
     _print_what_stays(output, found)
     if not found.dry_run:
-        output.line(dim("copies in other stores, bundles and backups are untouched: push, and forget it there too"))
+        push = "push --all" if any(name.startswith("names/") for name in found.refs) else "push"
+        there = f"`themis {push}` takes the tombstone to another store, then `themis forget` it there too"
+        output.line(dim(f"copies in other stores, bundles and backups are untouched: {there}"))
 
 
 def _print_what_stays(output: Output, found: Forgot) -> None:

@@ -72,8 +72,9 @@ def command(
 
     NAME is a name, a tag, or a pattern of such; without one the store's only name is sent. Only objects that are not
     there are sent, and refs move last: what is cut off goes on with the next push. A name moves there if no run is lost
-    by that; otherwise the push is rejected as a whole and says what is there. What --stages or --no-observations leave
-    out makes other run objects with the same run ids and values: a store that gets such ones should always get such.
+    by that; otherwise the push is rejected as a whole, but for tombstones, and says what is there. What --stages
+    or --no-observations leave out makes other run objects with the same run ids and values: a store that gets such ones
+    should always get such.
     """
     from themis_vcs.transfer.attached import Side, plan_detached
     from themis_vcs.transfer.narrow import Narrowing
