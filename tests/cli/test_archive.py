@@ -63,6 +63,53 @@ def test_the_default_directory_is_called_after_the_archive(elsewhere: Project) -
     assert (elsewhere.path / "paper" / ".themis" / "format").is_file()
 
 
+def test_a_directory_is_restored_beside_itself(elsewhere: Project) -> None:
+    done = elsewhere("archive", "restore", "paper")
+    assert done.status == 0, done.err
+    assert (elsewhere.path / "paper-restored" / ".themis" / "format").is_file()
+    assert elsewhere("archive", "verify", "paper").status == 0
+
+
+@pytest.mark.parametrize("directory", ["paper", "paper/data", "paper/new"])
+def test_no_store_is_made_in_an_archive(elsewhere: Project, directory: str) -> None:
+    done = elsewhere("archive", "restore", "paper.zip", directory)
+    assert (done.status, "an archive" in done.err, "init" in done.err) == (2, True, False), done.err
+    assert elsewhere("archive", "verify", "paper").status == 0
+
+
+@pytest.mark.parametrize("at", [0.1, 0.5, 0.9])
+def test_of_a_damaged_archive_nothing_is_left(elsewhere: Project, at: float) -> None:
+    file = elsewhere.path / "paper/data/runs.bundle"
+    data = bytearray(file.read_bytes())
+    data[int(len(data) * at)] ^= 1
+    file.write_bytes(data)
+    assert elsewhere("archive", "restore", "paper", "back").status == 14
+    assert not (elsewhere.path / "back").exists()
+    (elsewhere.path / "empty").mkdir()
+    assert elsewhere("archive", "restore", "paper", "empty").status == 14
+    assert list((elsewhere.path / "empty").iterdir()) == []
+
+
+def test_a_store_that_was_there_stays_where_the_archive_is_damaged(elsewhere: Project) -> None:
+    assert elsewhere("init", "mine").status == 0
+    file = elsewhere.path / "paper/data/runs.bundle"
+    file.write_bytes(file.read_bytes()[:-1000])
+    assert elsewhere("archive", "restore", "paper", "mine").status == 14
+    assert (elsewhere.path / "mine" / ".themis" / "format").is_file()
+
+
+def test_refs_that_are_no_names_are_shown_in_full(made: Project, tmp_path: Path) -> None:
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    shutil.copytree(made.path, tmp_path / "project")
+    project = Project(tmp_path / "project")
+    for line in ("key generate me --no-passphrase", "sign main", "archive create main -o signed"):
+        assert project(*line.split(), **environ).status == 0
+    lines = [line.split() for line in project("archive", "show", "signed").out.splitlines()]
+    shown = {line[1] for line in lines if line[0] == "ref"}
+    assert {"main", "store/id"} < shown
+    assert any(each.startswith("signatures/") and each.endswith("/names/main") for each in shown)
+
+
 def test_a_restored_run_is_marked_with_where_it_came_from(elsewhere: Project) -> None:
     assert elsewhere("archive", "restore", "paper.zip", "back").status == 0
     report = Project(elsewhere.path / "back")("report", "main", "--json").document

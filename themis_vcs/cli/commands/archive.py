@@ -12,6 +12,7 @@ import click
 
 from themis_vcs.cli.command import Command, Family
 from themis_vcs.cli.failure import OK
+from themis_vcs.cli.making import kept_if_filled
 from themis_vcs.cli.options import json_option
 from themis_vcs.cli.output import LiveLine, bold, colored, dim
 from themis_vcs.cli.session import Session
@@ -209,10 +210,11 @@ def restore(
     session: Session, archive: Path, directory: Path | None, force: bool, progress: bool, as_json: bool
 ) -> None:
     """Bring the runs of ARCHIVE into the store DIR/.themis, which is made if it is not there. DIR is by default the
-    last part of ARCHIVE, without .zip.
+    last part of ARCHIVE: paper for paper.zip, paper-restored for the directory paper.
 
     Every object is checked; no name is moved before all that it reaches is there. After an interruption the same
-    command goes on. `themis archive verify` checks what is not brought: the text and the other files.
+    command goes on; where the archive is damaged nothing is left. `themis archive verify` checks what is not brought:
+    the text and the other files.
     """
     from themis_vcs.archive.opening import source
     from themis_vcs.store.address import Address
@@ -221,13 +223,15 @@ def restore(
     from themis_vcs.store.settings import Settings
     from themis_vcs.transfer.remotes import at
 
-    directory = Path(archive.resolve().stem) if directory is None else directory
+    directory = _default(archive) if directory is None else directory
     bundle = source(archive)
     try:
-        if directory.exists() and not (directory / NAME).exists() and any(directory.iterdir()):
-            hint = "name another directory, or run `themis init` there"
-            raise UsageError(f"{directory} is not empty and has no store", hint=hint)
-        with Repository.init(directory / NAME) as repository:
+        _check_target(archive, directory)
+        again = f"`themis archive restore {archive} {directory}`"
+        with (
+            kept_if_filled(session.output, directory, again, despite_damage=False),
+            Repository.init(directory / NAME) as repository,
+        ):
             text = os.path.abspath(archive)
             remote = at(Settings(directory / NAME).remotes(), Address("path", text, text.removesuffix(".zip")))
             verbs = ("restored from", "restoring", "restored")
@@ -238,6 +242,29 @@ def restore(
             )  # fmt: skip
     finally:
         bundle.close()
+
+
+def _default(archive: Path) -> Path:
+    """Where an archive is restored to if nobody says so: not to itself."""
+    found = archive.resolve()
+    return Path(f"{found.name}-restored" if found.is_dir() else found.stem)
+
+
+def _check_target(archive: Path, directory: Path) -> None:
+    """UsageError for a directory that no store can be made in, or that is of an archive, which a store would damage."""
+    from themis_vcs.archive.opening import is_archive
+    from themis_vcs.store.layout import NAME
+
+    inside = any(is_archive(each) for each in (directory.resolve(), *directory.resolve().parents) if each.is_dir())
+    if inside:
+        what = (
+            f"{directory} is not empty: it is an archive" if is_archive(directory) else f"{directory} is in an archive"
+        )
+        hint = f"name another directory, as in `themis archive restore {archive} {_default(archive)}`"
+        raise UsageError(f"{what}, which a store in it would damage", hint=hint)
+    if directory.exists() and not (directory / NAME).exists() and any(directory.iterdir()):
+        hint = "name another directory, or run `themis init` there"
+        raise UsageError(f"{directory} is not empty and has no store", hint=hint)
 
 
 @command.command(
@@ -269,7 +296,8 @@ def show(session: Session, archive: Path, as_json: bool) -> None:
         if value:
             output.line(f"{label:<9} ", value, hang=10)
     for ref, oid in found.refs.items():
-        output.line(f"{'ref':<9} ", bold(name_of(ref)), "  ", short(oid))
+        name = name_of(ref) if ref.startswith(("names/", "tags/")) else ref
+        output.line(f"{'ref':<9} ", bold(name), "  ", short(oid))
     for label in found.runs:
         output.line(f"{'run':<9} ", label)
     output.line(dim(f"{count(len(found.files), 'file')}, {size(sum(found.files.values()))}"))

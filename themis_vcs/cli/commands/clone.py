@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from themis_vcs.cli.command import Command
+from themis_vcs.cli.making import kept_if_filled
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.sharing import Options, carry_out, pulled
 from themis_vcs.cli.signing import required_options
@@ -71,19 +72,17 @@ def command(
     directory = Path(where.address.stem) if directory is None else directory
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise UsageError(f"{directory} is there already, and not empty", hint="name another directory")
-    made = not directory.exists()
     endpoint = connect(where, directory / NAME)
     try:
         endpoint.refs()
-        with Repository.init(directory / NAME) as repository:
+        with (
+            kept_if_filled(session.output, directory, "`themis pull` there"),
+            Repository.init(directory / NAME) as repository,
+        ):
             add_remote(Settings(directory / NAME), origin, {"url": where.address.text, **settings})
             verbs = ("cloned from", "receiving", "received")
             body = partial(pulled, required=Required(require_signed, trust))
             carry_out(session.output, repository, where, endpoint, Options(False, progress, as_json), verbs, body)
-    except BaseException:
-        if (directory / NAME).exists():
-            _keep_or_remove(session, directory, made)
-        raise
     finally:
         endpoint.close()
 
@@ -95,18 +94,3 @@ def _setting(given: str) -> tuple[str, str]:
     if key == "url":
         raise UsageError("the address of a clone is its argument URL")
     return key, value
-
-
-def _keep_or_remove(session: Session, directory: Path, made: bool) -> None:
-    """Say how to go on with what arrived, or leave nothing behind if nothing did."""
-    from shutil import rmtree
-
-    from themis_vcs.store.layout import NAME
-    from themis_vcs.store.repository import Repository
-
-    with Repository.open(directory / NAME, readonly=True) as repository:
-        arrived = repository.statistics().objects
-    if arrived:
-        session.output.note(f"what arrived is in {directory}; `themis pull` there goes on")
-    else:
-        rmtree(directory if made else directory / NAME)
