@@ -145,7 +145,7 @@ def test_a_passphrase_comes_from_a_file_or_a_command_or_is_missed(
     monkeypatch.setenv("THEMIS_PASSPHRASE_COMMAND", f"cat {secret}")
     assert here("sign", "--force", "--key", "safe").status == 0
     monkeypatch.setenv("THEMIS_PASSPHRASE_COMMAND", "false")
-    assert "THEMIS_PASSPHRASE_COMMAND failed" in here("sign", "--force", "--key", "safe").err
+    assert "THEMIS_PASSPHRASE_COMMAND failed: exit status 1" in here("sign", "--force", "--key", "safe").err
 
 
 def test_where_there_is_no_terminal_nobody_is_asked() -> None:
@@ -247,6 +247,91 @@ def test_a_pattern_that_fits_nothing_is_refused(here: Themis, tmp_path: Path) ->
     assert here("push", "--signed").status == 0
     done, _ = clone(tmp_path, "mine", "--require-signed", "papr*")
     assert done.status == 11 and "papr*" in done.err
+
+
+def test_a_clone_goes_on_to_require_what_it_was_made_with(here: Themis, tmp_path: Path) -> None:
+    assert here("push", "--signed").status == 0
+    done, mine = clone(tmp_path, "mine", "--require-signed", "*", "-c", "require-signed=paper*")
+    assert done.status == 0, done.err
+    assert "paper* *" in mine("config", "remote.origin.require-signed").out
+    next_run(tmp_path / "here")
+    assert here("push").status == 0
+    before = refs(tmp_path / "mine" / ".themis")
+    assert mine("pull").status == 12
+    assert refs(tmp_path / "mine" / ".themis") == before
+    assert here("push", "--signed").status == 0
+    assert mine("pull").status == 0
+
+
+def test_who_has_signed_and_is_not_trusted_is_named(here: Themis, tmp_path: Path) -> None:
+    assert here("push").status == 0
+    keys = []
+    for name in ("a", "b", "c", "d", "e"):
+        assert here("key", "generate", name, "--no-passphrase").status == 0
+        assert here("sign", "--key", name).status == 0
+        keys.append(here("key", "list", "--json").rows)
+    assert here("push").status == 0
+    done, _ = clone(tmp_path, "mine", "--require-signed", "*")
+    own = {row["key"] for row in keys[-1] if row["name"] in "abcde"}
+    assert done.status == 12 and sum(each in done.err for each in own) == 3
+    assert "nobody who is trusted has signed it; signed by SHA256:" in done.err and ", and 2 more" in done.err
+    assert "`themis key trust` trusts a key" in done.err
+
+
+def test_what_to_do_about_a_refused_signature_is_what_helps(here: Themis, tmp_path: Path) -> None:
+    assert here("push", "--signed").status == 0
+    next_run(tmp_path / "here")
+    assert here("push").status == 0
+    done, _ = clone(tmp_path, "mine", "--require-signed", "*")
+    assert "`themis push --signed`" in done.err and "key trust" not in done.err
+    assert here("push", "--signed").status == 0
+    assert here("key", "revoke", "me", "--reason", "lost").status == 0
+    done, _ = clone(tmp_path, "mine", "--require-signed", "*")
+    assert "another one that is trusted must sign again" in done.err and "key trust" not in done.err
+
+
+def test_a_damaged_signature_beside_a_good_one_is_refused_and_it_is_said_what_to_do(
+    here: Themis, tmp_path: Path
+) -> None:
+    assert here("key", "generate", "bob", "--no-passphrase").status == 0
+    assert here("key", "trust", "bob").status == 0
+    assert here("push", "--signed", "--key", "bob").status == 0
+    assert here("push", "--signed", "--key", "me").status == 0
+    with Repository.open(tmp_path / "origin") as repository:
+        name, *_ = (name for name, _ in repository.refs(SIGNATURES))
+        repository.commit([RefUpdate(name, repository.ref(REF), ANY)], message="damage")
+    done, _ = clone(tmp_path, "mine", "--require-signed", "*")
+    assert done.status == 12 and "who made it must sign again" in done.err
+
+
+def test_nothing_is_signed_with_a_key_that_was_revoked(here: Themis, tmp_path: Path) -> None:
+    assert here("key", "revoke", "me", "--reason", "laptop lost").status == 0
+    before = refs(tmp_path / "here")
+    for line in (
+        ("sign",),
+        ("push", "--signed"),
+        ("attest", "-o", str(tmp_path / "a.json")),
+        ("tag", "v1", "--sign"),
+        ("forget", "demo", "--reason", "x", "--sign"),
+    ):
+        done = here(*line)
+        assert (done.status, "the key me was revoked: laptop lost" in done.err) == (2, True), done.err
+    assert refs(tmp_path / "here") == before and not (tmp_path / "a.json").exists()
+    own, trusted = here("key", "list").out.splitlines()
+    assert own.startswith("own ") and "laptop lost" in own and trusted.startswith("trusted ")
+
+
+def test_how_to_change_what_a_key_may_sign_is_said(here: Themis) -> None:
+    done = here("key", "trust", "me", "--as", "bob")
+    assert done.status == 2 and "--as me with --ref PATTERN" in done.err
+    assert here("key", "trust", "me", "--as", "me", "--ref", "names/*").status == 0
+
+
+def test_a_tag_that_is_there_is_signed_by_sign(here: Themis) -> None:
+    assert here("tag", "v1", "demo").status == 0
+    assert "`themis sign v1`" in here("tag", "v1", "demo", "--sign").err
+    assert "`themis sign" not in here("tag", "v1", "demo").err
+    assert here("sign", "v1").status == 0
 
 
 def rolled_back(path: Path, old: dict[str, Oid]) -> None:

@@ -147,8 +147,9 @@ def _printed(command: str) -> bytes:
     try:
         done = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, timeout=_SECONDS, check=True)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        hint = "run the command by hand"
-        raise UsageError(f"{COMMAND} failed: {type(error).__name__}", hint=hint) from error
+        kind = type(error).__name__
+        why = f"exit status {error.returncode}" if isinstance(error, subprocess.CalledProcessError) else kind
+        raise UsageError(f"{COMMAND} failed: {why}", hint=f"run it by hand: {command}") from error
     return done.stdout[:_LONGEST].split(b"\n")[0].rstrip(b"\r")
 
 

@@ -12,6 +12,7 @@ from themis_vcs.signing.agent import AgentSigner
 from themis_vcs.signing.ed25519 import PublicKey, parse
 from themis_vcs.signing.envelope import Signer
 from themis_vcs.signing.keyfiles import OwnKey, Passphrase
+from themis_vcs.signing.trust import read_trust
 
 VARIABLE: Final = "THEMIS_KEY"
 
@@ -26,8 +27,17 @@ def signer(given: str | None, passphrase: Passphrase) -> KeySigner:
     """Return what signs with the key that is given, else with that of THEMIS_KEY, else with the only one there is.
 
     A key is given by its name, its fingerprint, the path of an OpenSSH key, or that of a `.pub` file whose private half
-    the ssh-agent holds. NotFound, UsageError.
+    the ssh-agent holds. NotFound; UsageError, also for a key that the trust file of the person says was revoked.
     """
+    found = _signer(given, passphrase)
+    known = read_trust().find(found.key)
+    if known is not None and known.revoked is not None:
+        hint = "its signatures count for nothing; --key names another, `themis key generate NAME` makes one"
+        raise UsageError(f"the key {known.name} was revoked: {known.revoked.reason}", hint=hint)
+    return found
+
+
+def _signer(given: str | None, passphrase: Passphrase) -> KeySigner:
     given = given or os.environ.get(VARIABLE)
     own = keyfiles.own_keys()
     if given is None:

@@ -25,7 +25,8 @@ def trust(path: Path | None, name: str, key: PublicKey, refs: Sequence[str], sto
         if each.key == key and each.revoked is not None:
             raise UsageError(f"key {each.name} was revoked: {each.revoked.reason}", hint="generate a new key")
         if each.key == key and each.name != name:
-            raise UsageError(f"it is trusted already, as {each.name}")
+            hint = f"--as {each.name} with --ref PATTERN says anew what it may sign; another name is given in the file"
+            raise UsageError(f"it is trusted already, as {each.name}", hint=hint)
         if each.key != key and each.name == name:
             raise UsageError(f"{name} is another key, {each.key.fingerprint}", hint="trust it under another name")
     document = _document(path)

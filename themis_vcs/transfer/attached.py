@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
 from themis_vcs.errors import DamagedSignature, NotFound, Rejected
 from themis_vcs.model.oid import Oid
 from themis_vcs.signing import storeid
+from themis_vcs.signing.advice import advice
 from themis_vcs.signing.signature import MAX_OBJECT, Signature, read
 from themis_vcs.signing.statement import SIGNATURES, by_ref
 from themis_vcs.signing.trust import Trust
@@ -19,6 +21,8 @@ from themis_vcs.transfer.endpoint import NAMED, Source
 from themis_vcs.transfer.sharing import Change
 from themis_vcs.transfer.store_endpoint import StoreEndpoint
 
+_NAMED: Final = 3
+"""So many of those who have signed and are not trusted are named."""
 OTHER: Final = "the other store has another signature of this key with the same sequence"
 
 
@@ -169,8 +173,22 @@ def require(repository: Repository, there: Side, about: Sequence[str], trust: Tr
     """Return the facts to remember if all refs `about` are verified. Rejected if one is not."""
     found, verifier = verified(repository, there, about, trust)
     refused = [each for each in found if each.outcome != "verified"]
-    why = {each.ref: each.reason if each.signatures else "nobody who is trusted has signed it" for each in refused}
+    why = {each.ref: each.reason if each.signatures else _untrusted(there, each.ref) for each in refused}
     wrong = [(ref.split("/", 1)[1], f"not verified: {reason}") for ref, reason in why.items()]
     if wrong:
-        raise Rejected(shown, wrong, hint="nothing was moved; `themis key trust` trusts a key")
+        raise Rejected(shown, wrong, hint=f"nothing was moved; {advice(refused)}")
     return verifier.facts
+
+
+def _untrusted(there: Side, ref: str) -> str:
+    """Say who has signed a ref that nobody who is trusted has signed."""
+    found = by_ref(there.refs).get(ref, [])
+    payloads = _small(there.source, [oid for _, oid in found[:_NAMED]])
+    signers = []
+    for key, oid in found[:_NAMED]:
+        with suppress(DamagedSignature):
+            signers.append(read(f"{SIGNATURES}{key}/{ref}", oid, payloads[oid]).key.fingerprint)
+    if not signers:
+        return "nobody who is trusted has signed it"
+    more = f", and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return f"nobody who is trusted has signed it; signed by {', '.join(signers)}{more}"

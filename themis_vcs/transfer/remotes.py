@@ -222,8 +222,10 @@ def _printed(remote: Remote, command: str) -> str:
             shlex.split(command), stdout=subprocess.PIPE, text=True, timeout=_TOKEN_TIMEOUT, check=True
         )
     except (OSError, subprocess.SubprocessError, ValueError, UnicodeDecodeError) as error:
+        kind = type(error).__name__
+        why = f"exit status {error.returncode}" if isinstance(error, subprocess.CalledProcessError) else kind
         raise UsageError(
-            f"the command for the token of {remote.shown} failed: {type(error).__name__}",
+            f"the command for the token of {remote.shown} failed: {why}",
             hint=f"run it by hand: {command}",
         ) from error
     return done.stdout

@@ -54,15 +54,16 @@ def command(
 ) -> None:
     """Make the store DIR/.themis, with the store at URL as its remote, and pull everything from there.
 
-    DIR is by default the last part of URL, and must not be there yet or be empty. What arrived before an interruption
-    stays; `themis pull` in DIR goes on from there.
+    DIR is by default the last part of URL, and must not be there yet or be empty. What --require-signed asks for is
+    kept as a setting of the remote: every later fetch and pull from there asks for it too. What arrived before an
+    interruption stays; `themis pull` in DIR goes on from there.
     """
     from themis_vcs.store.address import parse
     from themis_vcs.store.editing import add_remote
     from themis_vcs.store.layout import NAME
     from themis_vcs.store.repository import Repository
     from themis_vcs.store.settings import Settings, check_remote, parsed
-    from themis_vcs.transfer.fetching import Required
+    from themis_vcs.transfer.fetching import SETTING, Required
     from themis_vcs.transfer.remotes import connect, named
 
     check_remote(origin)
@@ -79,6 +80,8 @@ def command(
             kept_if_filled(session.output, directory, "`themis pull` there"),
             Repository.init(directory / NAME) as repository,
         ):
+            if require_signed:
+                settings[SETTING] = " ".join(dict.fromkeys([*settings.get(SETTING, "").split(), *require_signed]))
             add_remote(Settings(directory / NAME), origin, {"url": where.address.text, **settings})
             verbs = ("cloned from", "receiving", "received")
             body = partial(pulled, required=Required(require_signed, trust))

@@ -75,20 +75,22 @@ def list_(session: Session, agent: bool, trust: Path | None, as_json: bool) -> N
     from themis_vcs.signing.trust import read_trust
 
     output = session.output
+    known = read_trust(trust)
     rows: list[dict[str, Any]] = [
         {"what": "own", "name": each.name, "key": each.key.fingerprint, "path": str(each.path)}
         for each in keyfiles.own_keys()
     ]
     rows += _held() if agent else []
-    rows += [_row(each) for each in read_trust(trust).keys]
+    trusted = [_row(each) for each in known.keys]
+    revoked = {row["key"]: row["revoked"] for row in trusted}
+    rows = [{**row, "revoked": revoked.get(row["key"])} for row in rows] + trusted
     for row in rows:
         if as_json:
             output.json_line(row)
             continue
-        revoked = row.get("revoked")
         about = dim(" ".join(row.get("refs", ())))
-        if revoked:
-            about = colored(f"revoked {revoked['time']}: {revoked['reason']}", "red")
+        if row["revoked"]:
+            about = colored(f"revoked {row['revoked']['time']}: {row['revoked']['reason']}", "red")
         output.line(f"{row['what']:<8}", bold(row["name"]), f"  {row['key']}  ", about)
     if not rows and not as_json:
         output.line("there is no key yet: `themis key generate NAME` makes one")

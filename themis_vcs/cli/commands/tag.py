@@ -100,7 +100,8 @@ def _give(session: Session, name: str, revision: str | None, message: str, by: K
     ref = check(f"tags/{name}")
     with session.writing() as repository:
         if repository.ref(ref) is not None:
-            raise UsageError(f"tag {name} exists", hint=f"`themis tag -d {name}` takes it away")
+            hint = f"`themis sign {name}` signs it as it is; " if by is not None else ""
+            raise UsageError(f"tag {name} exists", hint=f"{hint}`themis tag -d {name}` takes it away")
         if repository.ref(f"names/{name}") is not None:
             raise UsageError(f"{name} names a line of runs; as a tag it would be ambiguous", hint="take another name")
         target = resolve(repository, session.revision(repository, revision))
