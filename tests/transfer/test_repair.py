@@ -145,6 +145,15 @@ def test_a_table_that_cannot_be_read_is_made_again_from_the_rest(stores: Stores,
     assert stores.is_whole()
 
 
+@pytest.mark.parametrize("page", [REFUSED, ABORTED], ids=["refused", "aborted"])
+def test_objects_that_no_table_leads_to_are_found_in_the_bytes_of_the_file(stores: Stores, page: bytes) -> None:
+    # In a leaf page of the table of segments: a large value of a key of 4 bytes, which is 1.
+    overwrite(Layout(stores.path).data, bytes([1, 0, 4, 0, 0, 0, 0, 1]), page)
+    found = stores.repaired(alone=True)
+    assert found.reindexed >= len(stores.oids)
+    assert stores.is_whole()
+
+
 def test_a_ref_goes_back_to_where_its_log_ends(stores: Stores) -> None:
     stores.change(lambda writer: writer.put("refs", b"names/demo", bytes(40)))
     found = stores.repaired(alone=True)

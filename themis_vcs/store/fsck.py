@@ -321,5 +321,5 @@ def _behind(phase: str, number: int, skip: int) -> tuple[str, int]:
 
 
 def _nameless(prefix: bytes, where: str) -> Finding:
-    what = f"the object whose id begins with {prefix.hex()} is damaged beyond recognition ({where})"
+    what = f"the object whose id begins with {prefix.hex()} cannot be read at its place ({where})"
     return Finding("object", "damage", what)

@@ -165,12 +165,18 @@ class Salvage:
         absent = set(self.backend.missing(value[:OID_BYTES] for value in rows.values()))
         return [(table, key) for key, value in rows.items() if value[:OID_BYTES] in absent]
 
-    def settle_dictionaries(self) -> None:
-        """Drop the rows of dictionaries that are not here: nothing that is here was compressed with them."""
+    def lost_dictionaries(self) -> list[Oid]:
+        """Return the oids of dictionaries that are not here."""
+        return self.backend.missing(self._dictionaries().values())
+
+    def _dictionaries(self) -> dict[bytes, Oid]:
         with self.backend.environment.reading() as reader:
             rows = [(bytes(key), bytes(row)) for key, row in reader.cursor(compressor.DICTIONARIES)]
-        named = {key: unsealed(compressor.DICTIONARIES, key, row)[:OID_BYTES] for key, row in rows}
-        gone = self._without_object(compressor.DICTIONARIES, named)
+        return {key: unsealed(compressor.DICTIONARIES, key, row)[:OID_BYTES] for key, row in rows}
+
+    def settle_dictionaries(self) -> None:
+        """Drop the rows of dictionaries that are not here: nothing that is here was compressed with them."""
+        gone = self._without_object(compressor.DICTIONARIES, self._dictionaries())
 
         def body(writer: Writer) -> None:
             for table, key in gone:

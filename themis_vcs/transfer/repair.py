@@ -27,6 +27,7 @@ from themis_vcs.store.objects import steps
 from themis_vcs.store.repository import label_of
 from themis_vcs.store.salvage import Salvage, put_in_place, repaired, require_unused
 from themis_vcs.store.tombstones import forgotten
+from themis_vcs.store.wreckage import Wreckage
 from themis_vcs.store.writelock import WriteLock
 
 _AT_ONCE: Final = 500
@@ -53,7 +54,7 @@ class Spare(Protocol):
 class Repaired(msgspec.Struct, kw_only=True):
     """What a repair did. `before` and `after` are what `fsck` found; `fetched` objects came from elsewhere.
 
-    `reindexed` objects were there and the index did not lead to them, `derived` are rows that were made from objects
+    `reindexed` objects were there and no table led to them, `derived` are rows that were made from objects
     again, `refs` were put to where their reflogs end, `lost_refs` are gone because no reflog proves where they were,
     `moves` of each ref went from its reflog because what it was at is gone,
     `dropped` objects needed something lost and nothing needed them. `quarantine` is where the damaged database is now,
@@ -132,8 +133,10 @@ class _Repair:
         self.salvage.flush()
         found.refs, found.lost_refs = self.salvage.settle_refs(_damaged_logs(report))
         absent = self._absent(finding.oid for finding in before.findings)
+        wreckage = Wreckage(Layout(damaged).data)
+        self._found_in(wreckage, self.salvage.lost_dictionaries())
         while absent:
-            reindexed = self.salvage.reindex(absent)
+            reindexed = [*self.salvage.reindex(absent), *self._found_in(wreckage, absent)]
             fetched = self._fetch([oid for oid in absent if oid not in set(reindexed)])
             found.reindexed, found.fetched = found.reindexed + len(reindexed), found.fetched + len(fetched)
             absent = self._lacking_below([*reindexed, *fetched])
@@ -160,6 +163,16 @@ class _Repair:
         """Return what these objects refer to and is not here."""
         found = self.salvage.backend.get_many(oids)
         return self._not_here([oid for _, payload in found for oid in references_in(payload)])
+
+    def _found_in(self, wreckage: Wreckage, oids: Sequence[Oid]) -> list[Oid]:
+        """Take those of these objects that no table led to and that lie in the damaged file, and return them."""
+        compressor = self.salvage.backend.compressor
+        frames = [wreckage.frame(oid, compressor) for oid in self._not_here(oids)]
+        for frame in frames:
+            if frame is not None:
+                self.salvage.frame(frame.pack(), indexed=True)
+        self.salvage.flush()
+        return [frame.oid for frame in frames if frame is not None]
 
     def _not_here(self, oids: Sequence[Oid]) -> list[Oid]:
         gone = forgotten(self.salvage.backend)
