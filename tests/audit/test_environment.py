@@ -132,6 +132,10 @@ def test_a_component_whose_code_has_changed_is_a_warning_and_one_that_is_not_imp
     found = environment(audited(repository, oid, "environment", now=capture(), resolver=performer.fingerprint))
     assert {code for code, _, _ in found} == {"component-unresolved"}
     assert all("with --reexecute only" in message for _, _, message in found)
+    lines = audited(repository, oid, "environment", now=capture(), resolver=lambda recipe: "a:b: 1 problem\n  why not")
+    assert {message for _, _, message in environment(lines)} == {
+        "cannot tell whether it is the same: a:b: 1 problem; why not"
+    }
     other = environment(audited(repository, oid, "environment", now=capture(), resolver=lambda recipe: b"\1" * 32))
     assert {(code, severity) for code, severity, _ in other} == {("component-differs", "warning")}
 
@@ -146,6 +150,8 @@ def test_two_runs_are_compared_by_their_components_and_models() -> None:
         ("component-differs", "warning"),
         ("model-differs", "warning"),
     }
+    why = next(each.why for each in found[1] if each.level == "environment")
+    assert why.startswith("some of its surroundings are not those of run ")
     assert any("m-1 fp-1 in this one, by m-1 fp-1, m-1 fp-2 in run" in message for _, _, message in environment(found))
     alone = audited(repository, head(repository, "other"), "environment", now=capture())
     assert codes(alone) == {"models-several"}

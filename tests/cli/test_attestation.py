@@ -18,11 +18,14 @@ from securesystemslib.dsse import Envelope as Independent
 from securesystemslib.signer import SSlibKey
 
 from tests.support.commandline import Outcome, Project
+from tests.support.damage import damage_frame
 from tests.support.signing import new_signer, trusting
 from themis_vcs.analysis.attestation.attest import PAYLOAD_TYPE, attest, encode
 from themis_vcs.analysis.attestation.check import disagreements, verified
 from themis_vcs.analysis.lookup import Located, locate
 from themis_vcs.errors import DamagedSignature, NotVerified
+from themis_vcs.model import tree
+from themis_vcs.model.objects import Stage, TreeNode
 from themis_vcs.signing import envelope
 from themis_vcs.signing.keyfiles import FileSigner
 from themis_vcs.signing.trust import Revocation, parse_trust
@@ -47,7 +50,7 @@ def run(repository: Repository) -> Located:
 
 @pytest.fixture(scope="module")
 def made(repository: Repository, run: Located) -> bytes:
-    return attest(repository, run, "names/main", SIGNER, tool="0")
+    return attest(repository, run, "names/main", SIGNER, tool="0").data
 
 
 def statement(data: bytes) -> dict[str, Any]:
@@ -210,6 +213,26 @@ def test_the_commands(project: Project, tmp_path: Path) -> None:
     assert themis("verify-attestation", "a.json").status == 14
     assert themis("verify-attestation", "absent.json").status == 11
     assert [each.name for each in project.path.glob(".a.json*")] == []
+
+
+def test_the_verdicts_of_the_audit_are_printed(project: Project, tmp_path: Path) -> None:
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+
+    def themis(*arguments: str) -> Outcome:
+        return project(*arguments, **environ)
+
+    assert themis("key", "generate", "me", "--no-passphrase").status == 0
+    assert "audit: integrity reproduced, provenance reproduced" in themis("attest", "-o", "good.json").out
+    with Repository.open(project.path / ".themis") as repository:
+        found = locate(repository, "main")
+        stage = repository.load(found.run.stages[0], Stage)
+        step = next(oid for _, oid in tree.scan(stage.tracks[0].steps, lambda oid: repository.load(oid, TreeNode)))
+        damage_frame(repository, step)
+    done = themis("attest", "-o", "bad.json")
+    assert done.status == 0 and "audit: integrity not reproduced" in done.out, done
+    document = themis("attest", "-o", "bad.json", "--force", "--json").document
+    assert document["verdicts"]["integrity"] == "not reproduced"
+    assert "\x1b[31mnot reproduced" in themis("--color", "always", "attest", "-o", "bad.json", "--force").out
 
 
 def test_an_archive_can_have_one_of_each_run(project: Project, tmp_path: Path) -> None:

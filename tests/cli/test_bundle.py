@@ -126,6 +126,14 @@ def test_a_changed_byte_is_found(project: Project, at: int) -> None:
     assert "at byte" in done.err or "version" in done.err
 
 
+def test_an_archive_that_is_taken_for_a_bundle_is_said_to_be_one(project: Project) -> None:
+    assert project("archive", "create", "main", "-o", "main.zip").status == 0
+    done = project("bundle", "verify", "main.zip")
+    assert done.status == 14 and "`themis archive verify main.zip` checks those" in done.err
+    done = project("bundle", "verify", "main.toml")
+    assert "get it again" in done.err and "archive" not in done.err and "stored" not in done.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [

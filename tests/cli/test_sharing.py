@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.commandline import Project, make_project
+from tests.support.damage import damage_frame
+from themis_vcs.store.repository import Repository
 
 METRICS = 'evaluation.metrics=["builtin/exact_match"]'
 
@@ -65,6 +67,21 @@ def test_status_says_where_a_run_came_from_and_how_far_it_is(there: Project, her
     assert "1 run ahead of and 1 run behind origin/main" in here("status").out
     assert here("diff", "main", "origin/main").status == 0
     assert "origin/main" in here("log", "origin/main", "--oneline").out
+
+
+def test_damage_there_is_said_to_be_there(there: Project, tmp_path: Path) -> None:
+    with Repository.open(there.path / ".themis") as repository:
+        run = repository.ref("names/main")
+        assert run is not None
+        damage_frame(repository, run)
+    empty = make_project(tmp_path / "empty", 1)
+    assert empty("init").status == 0
+    named = {("fetch", str(there.path)): str(there.path), ("clone", str(there.path), "copy"): "origin"}
+    for command, name in named.items():
+        done = empty(*command)
+        assert done.status == 14, done
+        assert f"{name}: object {run.hex()}" in done.err and "run `themis fsck` there" in done.err, done.err
+    assert not (empty.path / "copy").exists()
 
 
 def test_push_moves_the_name_there(there: Project, here: Project) -> None:

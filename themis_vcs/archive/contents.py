@@ -103,7 +103,7 @@ def with_attestation(signer: Signer, tool: str) -> dict[str, Form]:
             run.progress(f"{run.label}/{ATTESTATION}, {read:,} objects audited")
 
         name = f"names/{run.found.run.name}"
-        file.write(attest(run.repository, run.found, name, signer, tool=tool, progress=told))
+        file.write(attest(run.repository, run.found, name, signer, tool=tool, progress=told).data)
 
     about = "What the run was made from and came to, signed, as an in-toto statement"
     return {**FILES, ATTESTATION: Form(about, "application/vnd.in-toto+json", "attestation.md", write)}

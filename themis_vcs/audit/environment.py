@@ -71,9 +71,10 @@ class Environment:
         """What the level comes to."""
         if not self._then.provenance.get("python"):
             return "cannot tell", "the run does not say in which surroundings it was made"
+        other = self._other.called.removeprefix("in ")
         if self._differ:
-            return "reproduced in part", f"some of its surroundings are not those of {self._other.called}, or unknown"
-        return "reproduced", f"its surroundings are those of {self._other.called}"
+            return "reproduced in part", f"some of its surroundings are not those of {other}, or unknown"
+        return "reproduced", f"its surroundings are those of {other}"
 
     def _plain(self) -> Iterator[Finding]:
         for label, path, code in _PLAIN:
@@ -114,7 +115,8 @@ class Environment:
                     continue
                 found, way = resolver(recipe), [f"stage {stage:.80}", f"component {recipe['id']:.200}"]
                 if isinstance(found, str):
-                    yield self._finding("component-unresolved", f"cannot tell whether it is the same: {found}", way=way)
+                    why = "; ".join(line.strip() for line in found.splitlines())
+                    yield self._finding("component-unresolved", f"cannot tell whether it is the same: {why}", way=way)
                 elif found != recipe.get("fingerprint"):
                     message = "its code or configuration is not what it was: a run would execute its steps again"
                     yield self._finding("component-differs", message, "warning", way)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from themis_vcs.store.repository import Repository
 
 _COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
-_OUTCOMES = {"reproduced": "green", "reproduced in part": "yellow", "not reproduced": "red", "cannot tell": "yellow"}
+OUTCOMES = {"reproduced": "green", "reproduced in part": "yellow", "not reproduced": "red", "cannot tell": "yellow"}
 _SHOWN = 20
 _LEVEL, _VERDICT = 14, 20
 
@@ -110,7 +110,7 @@ class Outcome:
         for each in head.verdicts:
             looked = sum(each.checked.values())
             why = f"{each.why}; {count(looked, 'read')}" if looked else each.why
-            outcome = colored(f"{each.outcome:<{_VERDICT}}", _OUTCOMES[each.outcome])
+            outcome = colored(f"{each.outcome:<{_VERDICT}}", OUTCOMES[each.outcome])
             output.line(f"{each.level:<{_LEVEL}}", outcome, why, hang=_LEVEL + _VERDICT)
 
 

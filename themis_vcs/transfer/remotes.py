@@ -12,7 +12,8 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from themis_vcs.errors import NoStore, NotFound, RemoteError, StorageError, UsageError
+from themis_vcs.errors import Corrupt, NoStore, NotFound, RemoteError, StorageError, UsageError
+from themis_vcs.model.oid import Oid
 from themis_vcs.store.address import Address, parse
 from themis_vcs.store.backend import RefUpdate, Stored
 from themis_vcs.store.layout import NAME
@@ -137,15 +138,40 @@ def _on_this_machine(remote: Remote) -> Endpoint:
 
 
 class _PathEndpoint(StoreEndpoint):
-    """A store on this machine that is not ours to mend: what its medium refuses is an error of the remote."""
+    """A store on this machine that is not ours to mend: what its medium refuses is an error of the remote, and what is
+    damaged there is said to be there.
+    """
+
+    def refs(self) -> dict[str, Oid]:
+        with self._there():
+            return super().refs()
+
+    def objects(self, oids: Sequence[Oid]) -> Iterator[Stored]:
+        with self._there():
+            yield from super().objects(oids)
+
+    def dictionary(self, oid: Oid) -> bytes:
+        with self._there():
+            return super().dictionary(oid)
 
     def take(self, items: Iterable[Stored], source: Source, progress: Progress | None = None) -> Transferred:
         with self._remote():
             return super().take(items, source, progress)
 
     def move(self, updates: Sequence[RefUpdate], message: str) -> None:
-        with self._remote():
+        with self._remote(), self._there():
             super().move(updates, message)
+
+    @contextmanager
+    def _there(self) -> Iterator[None]:
+        try:
+            yield
+        except Corrupt as error:
+            what, hint = (
+                f"{self.name}: {error.message}",
+                "run `themis fsck` there to see what is damaged and who uses it",
+            )
+            raise Corrupt(what, oid=error.oid, ref=error.ref, hint=hint) from error
 
     @contextmanager
     def _remote(self) -> Iterator[None]:

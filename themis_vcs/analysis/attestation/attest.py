@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from themis_vcs.analysis.attestation.predicate import predicate
 from themis_vcs.analysis.lookup import Located
 from themis_vcs.audit.audit import Audit
+from themis_vcs.audit.finding import Verdict
 from themis_vcs.errors import UsageError
 from themis_vcs.signing import envelope
 from themis_vcs.signing.envelope import MAX_ENVELOPE, Signer
@@ -21,6 +22,13 @@ PREDICATE_TYPE: Final = "urn:themis-vcs:evaluation:v1"
 OID: Final = "themisOidV1"
 
 
+class Attestation(NamedTuple):
+    """An attestation as it lies in a file, and the verdicts in it."""
+
+    data: bytes
+    verdicts: list[Verdict]
+
+
 def attest(
     repository: Repository,
     found: Located,
@@ -29,7 +37,7 @@ def attest(
     *,
     tool: str,
     progress: Callable[[int], object] | None = None,
-) -> bytes:
+) -> Attestation:
     """Return the attestation of a run under the name of a ref, signed. `tool` is the version of themis.
 
     `progress` is told how many objects were audited so far.
@@ -55,7 +63,7 @@ def attest(
     data = envelope.sign(PAYLOAD_TYPE, encode(statement), signer).to_json() + b"\n"
     if len(data) > MAX_ENVELOPE:
         raise UsageError(f"the attestation would have {len(data):,} bytes, and {MAX_ENVELOPE:,} are the most")
-    return data
+    return Attestation(data, audit.verdicts)
 
 
 def digest(repository: Repository, oid: bytes) -> dict[str, str]:

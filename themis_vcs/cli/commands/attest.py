@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from themis_vcs.cli.auditing import OUTCOMES
 from themis_vcs.cli.command import Command
 from themis_vcs.cli.options import json_option
+from themis_vcs.cli.output import colored
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.signing import KeyChoice, key_options
 from themis_vcs.cli.wording import size
@@ -37,7 +39,7 @@ def command(session: Session, revision: str | None, file: Path, force: bool, cho
     fingerprints, surroundings, results, and what an audit of it finds now.
 
     It is checked by `themis verify-attestation`, and by any tool that knows in-toto. The run is audited first, which
-    reads all of it; what the audit finds is stated, whatever it is.
+    reads all of it; what the audit finds is stated, whatever it is, and its verdicts are printed.
     """
     from themis_vcs.analysis.attestation.attest import attest
     from themis_vcs.analysis.lookup import locate
@@ -55,13 +57,19 @@ def command(session: Session, revision: str | None, file: Path, force: bool, cho
         live = session.output.live()
         told = None if live is None else lambda n: live.show(f"{n:,} objects checked")
         try:
-            data = attest(repository, run, name, signer, tool=version(), progress=told)
+            made = attest(repository, run, name, signer, tool=version(), progress=told)
         finally:
             if live is not None:
                 live.clear()
-    replace_file(file, lambda opened: opened.write(data))
+    replace_file(file, lambda opened: opened.write(made.data))
+    verdicts = [(each.level, each.outcome) for each in made.verdicts]
     if as_json:
-        document = {"file": str(file), "bytes": len(data), "subject": name, "oid": run.oid.hex()}
-        session.output.json({**document, "key": signer.key.fingerprint})
+        document = {"file": str(file), "bytes": len(made.data), "subject": name, "oid": run.oid.hex()}
+        session.output.json({**document, "key": signer.key.fingerprint, "verdicts": dict(verdicts)})
     else:
-        session.output.line(f"{file}  {size(len(data))}, of {name}, signed by {signer.key.fingerprint}")
+        session.output.line(f"{file}  {size(len(made.data))}, of {name}, signed by {signer.key.fingerprint}")
+        said = [
+            (f"{', ' if at else ''}{level} ", colored(what, OUTCOMES[what]))
+            for at, (level, what) in enumerate(verdicts)
+        ]
+        session.output.line("audit: ", *(part for each in said for part in each), hang=2)

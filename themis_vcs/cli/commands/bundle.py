@@ -28,7 +28,7 @@ from themis_vcs.cli.sharing import (
     transfer_options,
 )
 from themis_vcs.cli.wording import count, short, size
-from themis_vcs.errors import StorageError, UsageError, unreadable
+from themis_vcs.errors import MalformedPack, StorageError, UsageError, unreadable
 
 if TYPE_CHECKING:
     from themis_vcs.model.oid import Oid
@@ -166,7 +166,7 @@ def verify(session: Session, file: Path, part: bool, as_json: bool) -> None:
     """
     from themis_vcs.transfer import bundling
 
-    with _opened(file, alone=part) as (bundle, single):
+    with _told_what_it_is(file), _opened(file, alone=part) as (bundle, single):
         if single is not None:
             found, refs = bundling.verify_part(single), single.head.refs
         else:
@@ -252,6 +252,20 @@ def unbundle(
                 dry_run=options.dry_run,
             ),
         )
+
+
+@contextmanager
+def _told_what_it_is(file: Path) -> Iterator[None]:
+    """Give a file that is no whole bundle a hint that fits who only looks at it."""
+    from themis_vcs.archive.opening import is_archive
+
+    try:
+        yield
+    except MalformedPack as error:
+        error.hint = "get it again from where it comes from"
+        if is_archive(file):
+            error.hint = f"it may be an archive: `themis archive verify {file}` checks those"
+        raise
 
 
 @contextmanager
