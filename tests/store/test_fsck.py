@@ -351,6 +351,14 @@ def test_a_bad_page_of_one_table_is_one_finding_and_the_rest_is_checked(
     assert (report.objects, report.refs, report.segments) == (sound.objects, refs, sound.segments)
 
 
+def test_no_object_is_said_to_be_missing_where_not_all_segments_can_be_read(path: Path, stored: Stored) -> None:
+    # In a leaf page of the table of segments: a large value of a key of 4 bytes, which is 1.
+    overwrite(path / "db" / "data.mdb", bytes([1, 0, 4, 0, 0, 0, 0, 1]), REFUSED)
+    messages = [finding.message for finding in fsck(path).findings]
+    assert any("cannot be found, as not all segments can be read" in message for message in messages)
+    assert not any("is missing" in message for message in messages)
+
+
 @pytest.mark.parametrize("page", [REFUSED, ABORTED], ids=["refused", "aborted"])
 def test_rows_on_both_sides_of_a_bad_page_are_read(path: Path, page: bytes) -> None:
     with Repository.init(path) as repository:

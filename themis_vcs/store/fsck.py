@@ -295,11 +295,13 @@ class _Check:
         """Yield the objects that are not here, and the frames without a name that are not one of these."""
         lost = {oid[:PREFIX] for oid in absent}
         yield from (finding for prefix, finding in self._nameless.items() if prefix not in lost)
+        unread = any("segment" in what for what in self._unread)
+        how = "cannot be found, as not all segments can be read" if unread else "is missing"
         for oid in absent:
             if oid in self._forgotten:
                 yield Finding("forgotten", "note", f"run {oid.hex()} was forgotten", oid, ref_of(oid))
             elif oid not in self._unindexed and not any(oid in oids for oids in self._dictionaries.values()):
-                yield Finding("missing", "damage", f"object {oid.hex()} is missing", oid)
+                yield Finding("missing", "damage", f"object {oid.hex()} {how}", oid)
 
     def _with_users(self, finding: Finding) -> Finding:
         if finding.oid is None:
