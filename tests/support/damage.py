@@ -22,7 +22,6 @@ from themis_vcs.model.oid import Oid
 from themis_vcs.store import segments
 from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.repository import Repository
-from themis_vcs.store.tables import Writer
 
 PAGE = 4096
 
@@ -131,19 +130,22 @@ def commanded(*arguments: str) -> Said:
 
 
 def damage_frame(repository: Repository, oid: Oid, offset: int = 60) -> None:
-    """Flip a bit of an object's frame, at an offset from where it begins, through LMDB."""
+    """Flip a bit of an object's frame, at an offset from where it begins, also in copies on pages that are free."""
     backend = repository.backend
     assert isinstance(backend, LmdbBackend)
-
-    def write(writer: Writer) -> None:
-        place = segments.Finder(writer).find(oid)
+    with backend.environment.reading() as reader:
+        finder = segments.Finder(reader)
+        place = finder.find(oid)
         assert place is not None
-        key = place[0].to_bytes(4, "big")
-        content = bytearray(bytes(writer.get(segments.SEGMENTS, key) or b""))
-        content[place[1] + offset] ^= 1
-        writer.put(segments.SEGMENTS, key, bytes(content))
-
-    backend.environment.write(write)
+        frame = finder.frame(place).pack()
+    data = backend.layout.data
+    content = data.read_bytes()
+    at = content.index(frame)
+    with data.open("r+b") as file:
+        while at >= 0:
+            file.seek(at + offset)
+            file.write(bytes([content[at + offset] ^ 1]))
+            at = content.find(frame, at + 1)
 
 
 def copy_of(store: Path, target: Path) -> Path:
