@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.commandline import Outcome, call
 from tests.support.forgetting import secret_run
+from themis_vcs.model.objects import Value
+from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
 
 
@@ -116,3 +118,18 @@ def test_where_no_name_is_left_a_push_of_all_takes_the_tombstones(stores: Stores
     assert "`themis push --all` takes the tombstone" in done.out
     assert stores.here("push", "--all").status == 0
     assert f"tombstones/{stores.first.hex()}" in stores.refs_there()
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"reason": "x\nerror: y", "time": "now"}, {"reason": ["z"] * 500, "time": 2**62}, 1]
+)
+def test_a_tombstone_that_says_something_else_is_told_in_a_line(stores: Stores, said: object) -> None:
+    lost = bytes([9]) * 32
+    with Repository.open(stores.directory / "here") as repository:
+        stone = repository.put(Value("tombstone", said))
+        repository.commit([RefUpdate(f"tombstones/{lost.hex()}", stone)], message="x")
+    done = stores.here("show", lost.hex())
+    assert done.status == 11
+    message, hint = done.err.splitlines()
+    assert "run 090909090909 was forgotten on a day unknown: " in message or "on 2116-" in message
+    assert len(message) < 400 and hint.startswith("hint: ")

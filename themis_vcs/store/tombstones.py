@@ -108,9 +108,9 @@ def story(store: Stones, run: Oid) -> str | None:
 
 
 def told(stone: Value) -> str:
-    """Return when and why a run was forgotten, as its tombstone says it; that may have come from anywhere."""
+    """Return in a line when and why a run was forgotten, as its tombstone says; that may have come from anywhere."""
     found = said(stone)
-    time, reason = found.get("time"), str(found.get("reason") or "no reason is given")
+    time, reason = found.get("time"), " ".join(str(found.get("reason") or "no reason is given").split())
     day = "a day unknown"
     if type(time) is int and 0 < time < _YEAR_9999:
         day = datetime.datetime.fromtimestamp(time // 10**9, datetime.UTC).date().isoformat()

@@ -123,9 +123,9 @@ def _loses(repository: Repository, ref: str, new: Oid, old: Oid) -> str:
     """Say what would be lost if a ref there moved from `old` to `new`; "" if nothing."""
     if ref.startswith(TAGS):
         return "there is another tag of that name there"
-    if old in repository.forgotten():
-        return f"it is at {_short(old)} there, a run that was forgotten here {story(repository, old)}"
     if not repository.has(old):
+        if old in repository.forgotten():
+            return f"it is at {_short(old)} there, a run that was forgotten here {story(repository, old)}"
         return f"it is at {_short(old)} there, which is not here: fetch first"
     if not comes_after(repository, new, old):
         return f"it would lose {distance(repository, new, old).behind} of the runs there"
