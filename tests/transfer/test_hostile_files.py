@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.bundles import whole_bundle
 from tests.support.commandline import Project
-from themis_vcs.errors import MalformedPack, StorageError
+from themis_vcs.errors import MalformedPack, NotFound, StorageError
 from themis_vcs.transfer.bundle import open_bundle
 
 PARTS = whole_bundle().parts(split=True)
@@ -43,7 +43,7 @@ MADE: dict[str, Callable[[Path], object]] = {
 def test_what_is_no_bundle_is_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / "x.bundle"
     made = MADE[name](path)
-    with pytest.raises((StorageError, MalformedPack), match="x.bundle"):
+    with pytest.raises((NotFound, StorageError, MalformedPack), match="x.bundle"):
         open_bundle(made if isinstance(made, Path) else path)
 
 
