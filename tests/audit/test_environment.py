@@ -151,7 +151,7 @@ def test_two_runs_are_compared_by_their_components_and_models() -> None:
         ("model-differs", "warning"),
     }
     why = next(each.why for each in found[1] if each.level == "environment")
-    assert why.startswith("some of its surroundings are not those of run ")
+    assert why.startswith("some of its surroundings are not the same in run ")
     assert any("m-1 fp-1 in this one, by m-1 fp-1, m-1 fp-2 in run" in message for _, _, message in environment(found))
     alone = audited(repository, head(repository, "other"), "environment", now=capture())
     assert codes(alone) == {"models-several"}

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from tests.support.commandline import HOSTILE
-from themis_vcs.cli.output import LiveLine, Output, Styled, bold, columns, inline, safe, to_json
+from themis_vcs.cli.jsontext import to_json
+from themis_vcs.cli.output import LiveLine, Output, Styled, bold, columns, inline, safe
 
 
 class Terminal(io.TextIOWrapper):

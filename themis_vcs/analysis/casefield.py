@@ -54,7 +54,7 @@ def no_such_field(reader: Reader, oids: Iterable[Oid], field: str) -> UsageError
     meant = f"did you mean {near[0]:.80}? " if near else ""
     named = ", ".join(f"{name:.80}" for name in known[:_SHOWN]) + (", …" if len(known) > _SHOWN else "")
     return UsageError(
-        f"no case has {field[:200]}", hint=f"{meant}there are {', '.join(filter(None, (DATASET, named)))}"
+        f"no case has {field[:200]}", hint=f"{meant}it can be {', '.join(filter(None, (DATASET, named)))}"
     )
 
 

@@ -184,9 +184,7 @@ def _known(condition: Condition) -> Condition:
     numbers = condition.column in _NUMBERS or condition.column.startswith("tokens.")
     if numbers and condition.op in _ORDERS and _number(condition.value) is None:
         said = f"{condition.column} {condition.op} {condition.value[:80]!r}"
-        raise UsageError(
-            f"--where: {said}: the column holds numbers", hint=f"compare it with one: {said.split()[0]} > 0.5"
-        )
+        raise UsageError(f"--where: {said}: the column holds numbers", hint=f"such as {condition.column} > 0.5")
     return condition
 
 

@@ -69,7 +69,7 @@ def _report(run: Subject, form: str, file: BinaryIO) -> None:
 def audited(run: Subject, file: BinaryIO) -> None:
     """Write what an audit finds, as `themis audit --json` prints it."""
     oid, made = run.found.oid, run.found.run
-    audit = Audit(run.repository, oid, lambda read: run.progress(f"audit of {run.label}, {read:,} objects"))
+    audit = Audit(run.repository, oid, lambda read: run.progress(f"audit of {run.label}, {read:,} reads"))
     with spooled() as findings:
         findings.keep(audit.findings())
         head = Audited(oid=oid.hex(), run_id=made.run_id.hex(), name=made.name, verdicts=audit.verdicts)
@@ -100,7 +100,7 @@ def with_attestation(signer: Signer, tool: str) -> dict[str, Form]:
 
     def write(run: Subject, file: BinaryIO) -> None:
         def told(read: int) -> None:
-            run.progress(f"{run.label}/{ATTESTATION}, {read:,} objects audited")
+            run.progress(f"{run.label}/{ATTESTATION}, {read:,} reads")
 
         name = f"names/{run.found.run.name}"
         file.write(attest(run.repository, run.found, name, signer, tool=tool, progress=told).data)

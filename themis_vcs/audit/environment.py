@@ -34,7 +34,7 @@ class Component(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """A run's or a moment's surroundings. `called` is what they are called in a finding: "then", "now", a name."""
+    """A run's or a moment's surroundings. `called` says in a finding when or where: "then", "now", "in run …"."""
 
     called: str
     provenance: Mapping[str, Any]
@@ -71,10 +71,9 @@ class Environment:
         """What the level comes to."""
         if not self._then.provenance.get("python"):
             return "cannot tell", "the run does not say in which surroundings it was made"
-        other = self._other.called.removeprefix("in ")
         if self._differ:
-            return "reproduced in part", f"some of its surroundings are not those of {other}, or unknown"
-        return "reproduced", f"its surroundings are those of {other}"
+            return "reproduced in part", f"some of its surroundings are not the same {self._other.called}, or unknown"
+        return "reproduced", f"its surroundings are the same {self._other.called}"
 
     def _plain(self) -> Iterator[Finding]:
         for label, path, code in _PLAIN:

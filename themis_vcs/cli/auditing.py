@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from themis_vcs.cli.output import Output, bold, colored, dim, printable_json, safe
+from themis_vcs.cli.jsontext import printable_json
+from themis_vcs.cli.output import Output, bold, colored, dim, safe
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.wording import count, short
 from themis_vcs.errors import UsageError

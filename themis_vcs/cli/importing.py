@@ -10,20 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from themis_vcs.errors import unreadable
-
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[BinaryIO, str]]:
-    """A file to read, as often as it takes, and its name; "-" is stdin. StorageError."""
+    """A file to read, as often as it takes, and its name; "-" is stdin. NotFound, StorageError."""
+    from themis_vcs.handoff.stages.bundle import open_lines
+
     if str(path) == "-":
         with tempfile.TemporaryFile() as spool:
             shutil.copyfileobj(sys.stdin.buffer, spool)
             yield spool, "stdin"
         return
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise unreadable(path, error) from error
-    with file:
+    with open_lines(path) as file:
         yield file, str(path)

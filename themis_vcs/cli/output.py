@@ -7,19 +7,19 @@ escaped, save newlines and tabs in a block of text; colours are added afterwards
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Final, Literal, NamedTuple, TextIO
 
+from themis_vcs.cli.jsontext import to_json
+
 Color = Literal["auto", "always", "never"]
 
 _CODES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _CLEAR: Final = "\r\x1b[K"
 _REFRESH: Final = 0.1
-_STRUCTURAL: Final = re.compile(r"[^\x20-\x7e\n]")
 
 
 class Styled(NamedTuple):
@@ -136,27 +136,6 @@ def _escaped(character: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def to_json(value: Any, *, pretty: bool = True) -> str:
-    """A value as JSON whose strings hold only printable characters; the others stand there as JSON's own escapes.
-
-    Bytes become base64, and a number that is not finite null.
-    """
-    import msgspec
-
-    encoded = msgspec.json.encode(value)
-    return printable_json((msgspec.json.format(encoded, indent=2) if pretty else encoded).decode())
-
-
-def printable_json(text: str) -> str:
-    """JSON with escapes for what is not printable."""
-    return _STRUCTURAL.sub(lambda found: found[0] if found[0].isprintable() else _json_escape(found[0]), text)
-
-
-def _json_escape(character: str) -> str:
-    units = character.encode("utf-16-be")
-    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
-
-
 class Output:
     """Where a command's results and messages go. stdout carries data; stderr messages and progress."""
 
@@ -247,7 +226,11 @@ class Output:
         for line in others:
             self.note("  ", line.removeprefix("  "), hang=4)
         if hint:
-            self.note(colored("hint:", "cyan"), " ", hint, hang=6)
+            self.hint(hint)
+
+    def hint(self, text: str) -> None:
+        """What to do about what was said before."""
+        self.note(colored("hint:", "cyan"), " ", text, hang=6)
 
     def error_document(self, document: dict[str, Any]) -> None:
         """What went wrong, as one line of JSON."""

@@ -7,7 +7,8 @@ from typing import Any
 from themis_vcs.analysis.caseview import CaseView
 from themis_vcs.analysis.excerpt import essence_of, excerpt
 from themis_vcs.analysis.steps import StepView
-from themis_vcs.cli.output import Output, Part, bold, colored, dim, to_json
+from themis_vcs.cli.jsontext import to_json
+from themis_vcs.cli.output import Output, Part, bold, colored, dim
 from themis_vcs.cli.wording import number, short
 from themis_vcs.evaluation.judging import EvaluationExecution
 from themis_vcs.evaluation.results import Score

@@ -141,16 +141,9 @@ def _without_asking(file: Path | None) -> bytes | None:
 
 
 def _printed(command: str) -> bytes:
-    import shlex
-    import subprocess
+    from themis_vcs.transfer.credentials import printed
 
-    try:
-        done = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, timeout=_SECONDS, check=True)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        kind = type(error).__name__
-        why = f"exit status {error.returncode}" if isinstance(error, subprocess.CalledProcessError) else kind
-        raise UsageError(f"{COMMAND} failed: {why}", hint=f"run it by hand: {command}") from error
-    return done.stdout[:_LONGEST].split(b"\n")[0].rstrip(b"\r")
+    return printed(command, COMMAND, _SECONDS)[:_LONGEST].split(b"\n")[0].rstrip(b"\r")
 
 
 def _asked(what: str) -> bytes:

@@ -15,7 +15,7 @@ from typing import Final, Literal, Protocol
 from themis_vcs.errors import FormatError, NoStore, StorageError, StoreBusy
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.closure import Closure
-from themis_vcs.store.inspection import FRAMES, INDEX, OPENING, PHASES, PRELIMINARIES
+from themis_vcs.store.inspection import FRAMES, INDEX, OPENING, PHASES, PRELIMINARIES, SEGMENTS
 from themis_vcs.store.layout import Layout
 from themis_vcs.store.lease import Lease
 from themis_vcs.store.reading import Reading
@@ -295,7 +295,7 @@ class _Check:
         """Yield the objects that are not here, and the frames without a name that are not one of these."""
         lost = {oid[:PREFIX] for oid in absent}
         yield from (finding for prefix, finding in self._nameless.items() if prefix not in lost)
-        unread = any("segment" in what for what in self._unread)
+        unread = any(what == SEGMENTS or what.startswith("segment ") for what in self._unread)
         how = "cannot be found, as not all segments can be read" if unread else "is missing"
         for oid in absent:
             if oid in self._forgotten:

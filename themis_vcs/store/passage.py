@@ -17,7 +17,7 @@ _STEP: Final = 2_000
 Row = tuple[bytes, bytes]
 Say = Callable[[str, str], object]
 """Is told the code of a finding, and its message."""
-Walk = Callable[[LmdbBackend, str, Say], Iterator[Row]]
+Way = Callable[[LmdbBackend, str, Say], Iterator[Row]]
 
 
 def stepwise(backend: LmdbBackend, table: str, say: Say) -> Iterator[Row]:

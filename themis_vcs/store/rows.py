@@ -11,7 +11,7 @@ from typing import Final
 from themis_vcs.errors import Corrupt
 from themis_vcs.store import compressor, lmdb, reflog
 from themis_vcs.store.lmdb import LmdbBackend
-from themis_vcs.store.passage import Walk, backward, onward, stepwise
+from themis_vcs.store.passage import Way, backward, onward, stepwise
 from themis_vcs.store.seal import unsealed
 
 _SEALED: Final = (
@@ -59,9 +59,9 @@ def rows(backend: LmdbBackend, start: int, send: Send) -> None:
     _logs(backend, send)
 
 
-def _table(backend: LmdbBackend, table: str, walk: Walk, send: Send, here: Message | None) -> None:
+def _table(backend: LmdbBackend, table: str, way: Way, send: Send, here: Message | None) -> None:
     """Go through a table; with `here` that is said again behind each row, so that all before reaches the parent."""
-    for key, row in walk(backend, table, lambda code, message: send(("finding", code, message, None, None))):
+    for key, row in way(backend, table, lambda code, message: send(("finding", code, message, None, None))):
         _row(table, key, row, send)
         if here:
             send(here)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from themis_vcs.store.backend import RefUpdate, Stored
 from themis_vcs.store.layout import NAME
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer import bundle
+from themis_vcs.transfer.credentials import printed
 from themis_vcs.transfer.endpoint import Endpoint, Progress, Source, Transferred
 from themis_vcs.transfer.store_endpoint import StoreEndpoint
 
@@ -159,7 +159,7 @@ class _PathEndpoint(StoreEndpoint):
             return super().take(items, source, progress)
 
     def move(self, updates: Sequence[RefUpdate], message: str) -> None:
-        with self._remote(), self._there():
+        with self._remote():
             super().move(updates, message)
 
     @contextmanager
@@ -167,11 +167,9 @@ class _PathEndpoint(StoreEndpoint):
         try:
             yield
         except Corrupt as error:
-            what, hint = (
-                f"{self.name}: {error.message}",
-                "run `themis fsck` there to see what is damaged and who uses it",
-            )
-            raise Corrupt(what, oid=error.oid, ref=error.ref, hint=hint) from error
+            error.message = f"{self.name}: {error.message}"
+            error.hint = "run `themis fsck` there to see what is damaged and who uses it"
+            raise
 
     @contextmanager
     def _remote(self) -> Iterator[None]:
@@ -243,15 +241,8 @@ def token(remote: Remote) -> str | None:
 
 
 def _printed(remote: Remote, command: str) -> str:
+    what = f"the command for the token of {remote.shown}"
     try:
-        done = subprocess.run(
-            shlex.split(command), stdout=subprocess.PIPE, text=True, timeout=_TOKEN_TIMEOUT, check=True
-        )
-    except (OSError, subprocess.SubprocessError, ValueError, UnicodeDecodeError) as error:
-        kind = type(error).__name__
-        why = f"exit status {error.returncode}" if isinstance(error, subprocess.CalledProcessError) else kind
-        raise UsageError(
-            f"the command for the token of {remote.shown} failed: {why}",
-            hint=f"run it by hand: {command}",
-        ) from error
-    return done.stdout
+        return printed(command, what, _TOKEN_TIMEOUT).decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{what} failed: it prints no text", hint=f"run it by hand: {command}") from error

@@ -274,7 +274,7 @@ def test_a_field_that_no_case_has_is_refused_with_those_that_there_are(store: In
     run(store, "base")
     with pytest.raises(UsageError) as refused:
         compare(store, "base", ["base"], by="metadata.m")
-    assert refused.value.hint == "did you mean metadata.n? there are dataset, metadata.n"
+    assert refused.value.hint == "did you mean metadata.n? it can be dataset, metadata.n"
 
 
 def states(found: Comparison) -> list[tuple[str, str, str]]:

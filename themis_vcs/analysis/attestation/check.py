@@ -47,6 +47,14 @@ class Attested(Struct, frozen=True):
 
 def verified(data: bytes, trust: Trust) -> Attested:
     """Return an attestation that a trusted key has signed. DamagedSignature, NotVerified."""
+    try:
+        return _verified(data, trust)
+    except DamagedSignature as error:
+        error.hint = "get the file again from where it comes"
+        raise
+
+
+def _verified(data: bytes, trust: Trust) -> Attested:
     envelope = Envelope.from_json(data)
     statement = _parsed(envelope.payload) if envelope.payload_type == PAYLOAD_TYPE else None
     name = "" if statement is None else statement.subject[0].name

@@ -38,11 +38,10 @@ def _differing(role: str, before: list[ComponentRef], after: list[ComponentRef])
     """The components that are not in both lists in one state; those with one id belong together, and two alone do."""
     old = {each.id: each for each in before}
     new = {each.id: each for each in after}
+    names = [(name, name) for name in dict.fromkeys([*old, *new])]
     if len(old) == len(new) == 1:
-        pairs = [(*old.values(), *new.values())]
-    else:
-        pairs = [(old.get(name), new.get(name)) for name in dict.fromkeys([*old, *new])]  # type: ignore[misc]
-    for one, other in pairs:
+        names = list(zip(old, new, strict=True))
+    for one, other in ((old.get(before_name), new.get(after_name)) for before_name, after_name in names):
         if one is None or other is None or (one.id, one.fingerprint) != (other.id, other.fingerprint):
             yield OtherState(role, _label(one), _label(other))
 

@@ -55,7 +55,7 @@ def command(session: Session, revision: str | None, file: Path, force: bool, cho
         run = locate(repository, named)
         name = name_of(repository, named) or f"names/{run.run.name}"
         live = session.output.live()
-        told = None if live is None else lambda n: live.show(f"{n:,} objects checked")
+        told = None if live is None else lambda n: live.show(f"{n:,} reads")
         try:
             made = attest(repository, run, name, signer, tool=version(), progress=told)
         finally:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from themis_vcs.cli.command import Command
+from themis_vcs.cli.jsontext import to_json
 from themis_vcs.cli.options import json_option, settings_option
-from themis_vcs.cli.output import Output, bold, clip, colored, dim, to_json
+from themis_vcs.cli.output import Output, bold, clip, colored, dim
 from themis_vcs.cli.session import Session
 from themis_vcs.cli.wording import short
 from themis_vcs.errors import UsageError

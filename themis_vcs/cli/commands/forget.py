@@ -104,7 +104,7 @@ def _list(session: Session, as_json: bool, *, alone: bool) -> int:
     from themis_vcs.store.tombstones import called, said, told
 
     if not alone:
-        raise UsageError("--list is for itself", hint="themis forget --list")
+        raise UsageError("--list goes alone", hint="themis forget --list")
     rows: list[dict[str, Any]] = []
     with session.reading() as repository:
         for run, stone in called(repository, "").items():

@@ -76,7 +76,7 @@ def command(session: Session, /, repair: bool, source: str | None, as_json: bool
         _print(session.output, report)
         hint = _hint(report, repair=repaired is not None, source=source)
         if hint:
-            session.output.note(colored("hint:", "cyan"), " ", hint)
+            session.output.hint(hint)
     if report.damaged:
         return Corrupt.exit_status
     return FINDINGS if any(finding.severity == "warning" for finding in report.findings) else OK
