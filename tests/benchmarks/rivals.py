@@ -14,8 +14,8 @@ import zstandard
 
 from themis_vcs.model.objects import Value, dump
 from themis_vcs.model.oid import oid_of
+from themis_vcs.store.group import MAX_OBJECTS
 
-_GROUP = 2_000
 _PASSWORD = {"RESTIC_PASSWORD": "benchmark", "RESTIC_FROM_PASSWORD": "benchmark"}
 
 
@@ -133,8 +133,8 @@ class Sqlite:
 
     def put(self, records: Sequence[Value]) -> None:
         compress = zstandard.ZstdCompressor(level=3).compress
-        for start in range(0, len(records), _GROUP):
-            payloads = [dump(record) for record in records[start : start + _GROUP]]
+        for start in range(0, len(records), MAX_OBJECTS):
+            payloads = [dump(record) for record in records[start : start + MAX_OBJECTS]]
             rows = [(oid_of(payload), compress(payload)) for payload in payloads]
             with self._database:
                 self._database.executemany("INSERT OR IGNORE INTO records VALUES (?, ?)", rows)

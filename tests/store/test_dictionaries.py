@@ -43,6 +43,11 @@ def test_enough_records_of_a_label_get_a_dictionary_and_become_much_smaller(repo
     assert repository.statistics().file_bytes - start < 0.75 * before
 
 
+def test_records_that_come_all_at_once_get_one(repository: Repository) -> None:
+    put(repository, records(2500))
+    assert [each.label for each in dictionaries_of(repository)] == ["value:generation"]
+
+
 def test_a_small_store_gets_none(repository: Repository) -> None:
     store_run(repository, 60)
     assert repository.statistics().dictionaries == 0

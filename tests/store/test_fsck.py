@@ -155,6 +155,29 @@ def test_an_index_row_that_leads_nowhere_is_damage(path: Path, stored: Stored) -
     assert victim.hex()[:16] in " ".join(finding.message for finding in report.findings)
 
 
+@pytest.mark.parametrize("wrong", ["id", "offset", "segment behind the last", "place of another object"])
+def test_a_wrong_index_row_of_an_object_that_nothing_needs_is_damage(path: Path, stored: Stored, wrong: str) -> None:
+    with Repository.open(path) as repository:
+        alone = repository.put(Value("case", "nobody needs me"))
+
+    def spoil(writer: Writer) -> None:
+        (row,) = segments.rows(writer.cursor(segments.INDEX), alone[:8])
+        number, offset = segments.location_of(row)
+        (other,) = segments.rows(writer.cursor(segments.INDEX), stored.snapshot[:8])
+        spoiled = {
+            "id": segments.row_of(bytes([alone[0] ^ 1]) + alone[1:], (number, offset)),
+            "offset": segments.row_of(alone, (number, offset + 1)),
+            "segment behind the last": segments.row_of(alone, (number + 9, offset)),
+            "place of another object": segments.row_of(alone, segments.location_of(other)),
+        }
+        segments.forget(writer, [row])
+        writer.cursor(segments.INDEX).putmulti([(segments.INDEX_KEY, spoiled[wrong])])
+
+    change(path, spoil)
+    message = f"object {alone.hex()} is sound, but the index does not lead to it"
+    assert [(each.severity, each.oid, each.message) for each in fsck(path).findings] == [("damage", alone, message)]
+
+
 def test_a_payload_that_is_not_canonical_is_damage_though_its_hash_is_right(path: Path) -> None:
     payload = b"\x93\x01\xa5value\x82\xa4data\xcd\x00\x01\xa4type\xa1x"
     backend = LmdbBackend(path, create=True)

@@ -70,11 +70,12 @@ class Samples:
 
     @property
     def due(self) -> bool:
-        return self.wanted and self.count >= self.needed
+        """Whether there are as many records as were waited for."""
+        return self.needed <= min(_KEPT, self.count)
 
     def postpone(self) -> None:
         """Try again when there are four times as many records, or, if those would be too many, give up."""
-        self.needed *= _TRY_AGAIN
+        self.needed = _TRY_AGAIN * self.count
         if not self.wanted:
             self.older, self.oids, self.payloads, self.size = [], [], [], 0
 

@@ -20,7 +20,7 @@ from themis_vcs.store.layout import Layout
 from themis_vcs.store.lease import Lease
 from themis_vcs.store.reading import Reading
 from themis_vcs.store.rows import ROW_PLACES
-from themis_vcs.store.segments import PREFIX, ROW_BYTES, location_of
+from themis_vcs.store.segments import PREFIX, ROW_BYTES, Location, location_of
 from themis_vcs.store.tombstones import named, ref_of
 
 Place = tuple[str, int, str]
@@ -123,7 +123,8 @@ class _Check:
         self._wait = wait
         self._progress = progress
         self._closure = Closure()
-        self._prefixes: dict[tuple[int, int], bytes] = {}
+        self._prefixes: dict[Location, bytes] = {}
+        self._doubled: dict[Location, list[bytes]] = {}
         self._unread: set[str] = set()
         self._without: list[str] = [] if contents is None else ["contents"]
         self._said: set[Finding] = set()
@@ -131,6 +132,7 @@ class _Check:
         self._segments: set[int] = set()
         self._damaged: dict[Oid, Finding] = {}
         self._unindexed: dict[Oid, list[Oid]] = {}
+        self._misnamed: set[Oid] = set()
         self._nameless: dict[bytes, Finding] = {}
         self._dictionaries: dict[str, list[Oid]] = {}
         self._structure: list[str] = []
@@ -223,22 +225,34 @@ class _Check:
     def _index(self, rows: bytes) -> None:
         for at in range(0, len(rows), ROW_BYTES):
             row = rows[at : at + ROW_BYTES]
-            self._prefixes[location_of(row)] = row[:PREFIX]
+            place, prefix = location_of(row), row[:PREFIX]
+            if self._prefixes.setdefault(place, prefix) != prefix:
+                self._doubled.setdefault(place, []).append(prefix)
 
     def _object(self, oid: Oid, number: int, offset: int, references: list[Oid], found: bool) -> None:
-        self._prefixes.pop((number, offset), None)
+        strange = self._led((number, offset), oid)
         if found:
+            self._nameless |= {prefix: _nameless(prefix, (number, offset)) for prefix in strange}
             self._closure.add(oid, references)
             self.report.objects = len(self._closure.sound)
         else:
             self._unindexed[oid] = references
+            if strange:
+                self._misnamed.add(oid)
 
-    def _replaced(self, number: int, offset: int) -> None:
-        self._prefixes.pop((number, offset), None)
+    def _replaced(self, oid: Oid, number: int, offset: int) -> None:
+        strange = self._led((number, offset), oid)
+        self._nameless |= {prefix: _nameless(prefix, (number, offset)) for prefix in strange}
+
+    def _led(self, place: Location, oid: Oid) -> list[bytes]:
+        """Take in that an object is at a place; return by which ids that are not its own the index leads there."""
+        own = oid[:PREFIX]
+        prefixes = self._prefixes.pop(place, own), *self._doubled.pop(place, ())
+        return [prefix for prefix in prefixes if prefix != own]
 
     def _frame(self, oid: Oid | None, number: int, offset: int, message: str) -> None:
         prefix = self._prefixes.pop((number, offset), None)
-        where = f"segment {number}, offset {offset}"
+        where = _where((number, offset))
         if prefix is None and INDEX not in self._unread:
             what = f"a frame in {where} that nothing leads to is damaged"
             self.report.findings.append(Finding("leftover", "note", what))
@@ -247,7 +261,7 @@ class _Check:
         elif oid is not None and prefix in (None, oid[:PREFIX]):
             self._damaged[oid] = Finding("object", "damage", f"{message} ({where})", oid)
         else:
-            self._nameless[prefix or b""] = _nameless(prefix or b"", where)
+            self._nameless[prefix or b""] = _nameless(prefix or b"", (number, offset))
 
     def _segment(self, number: int) -> None:
         self._segments.add(number)
@@ -257,8 +271,9 @@ class _Check:
         self.report.findings.append(Finding(code, "damage", message))
 
     def _conclude(self) -> None:
-        for (number, offset), prefix in self._prefixes.items():
-            self._nameless[prefix] = _nameless(prefix, f"segment {number}, offset {offset}")
+        for place, prefix in self._prefixes.items():
+            for each in (prefix, *self._doubled.get(place, ())):
+                self._nameless[each] = _nameless(each, place)
         absent = [oid for oid in self._closure.absent() if oid not in self._damaged]
         found = [
             *self._damaged.values(),
@@ -274,17 +289,20 @@ class _Check:
         self.report.findings += [Finding("structure", severity, problem) for problem in self._structure]
 
     def _out_of_reach(self, absent: list[Oid]) -> Iterator[Finding]:
-        """Yield the sound objects that the index does not lead to: lost if something needs them, else deleted."""
+        """Yield the sound objects that the index does not lead to: lost if something needs them or the index has a
+        damaged row of them, else deleted.
+        """
         needed = set(absent)
         stack = list(absent)
         while stack:
             fresh = [oid for oid in self._unindexed.get(stack.pop(), ()) if oid not in needed]
             needed.update(fresh)
             stack += fresh
-        lost = self._unindexed.keys() - self._closure.sound
-        for oid in (oid for oid in self._unindexed if oid in lost and oid in needed):
+        out = self._unindexed.keys() - self._closure.sound
+        lost = {oid for oid in out if oid in needed or oid in self._misnamed or self._nameless.pop(oid[:PREFIX], None)}
+        for oid in (oid for oid in self._unindexed if oid in lost):
             yield Finding("index", "damage", f"object {oid.hex()} is sound, but the index does not lead to it", oid)
-        deleted = len(lost - needed)
+        deleted = len(out - lost)
         if deleted and INDEX not in self._unread:
             what = (
                 "1 object that was deleted still takes" if deleted == 1 else f"{deleted:,} deleted objects still take"
@@ -322,6 +340,10 @@ def _behind(phase: str, number: int, skip: int) -> tuple[str, int]:
     return PHASES[PHASES.index(phase) + 1], 0
 
 
-def _nameless(prefix: bytes, where: str) -> Finding:
-    what = f"the object whose id begins with {prefix.hex()} cannot be read at its place ({where})"
+def _nameless(prefix: bytes, place: Location) -> Finding:
+    what = f"the object whose id begins with {prefix.hex()} cannot be read at its place ({_where(place)})"
     return Finding("object", "damage", what)
+
+
+def _where(place: Location) -> str:
+    return f"segment {place[0]}, offset {place[1]}"

@@ -9,8 +9,9 @@ from themis_vcs.errors import MissingReference
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Record
 
-MAX_OBJECTS: Final = 2_000
+MAX_OBJECTS: Final = 8_000
 MAX_BYTES: Final = 8 << 20
+"""A transaction copies every page of the index that it touches, and objects spread over all of them."""
 
 Missing = Callable[[Iterable[Oid]], list[Oid]]
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -72,7 +73,7 @@ def inspect(
             if name == "rows":
                 rows(backend, start, send)
             else:
-                last = MAX_NUMBER if "bounding" in without else _last(backend, send)
+                last = partial(_last, backend, "bounding" in without, send)
                 (_index if name == "index" else _segments)(backend, name, start, last, send)
             start = 0
     finally:
@@ -90,8 +91,10 @@ def _learn(backend: LmdbBackend, send: Send) -> None:
         send(("unreadable", table, why(error)))
 
 
-def _last(backend: LmdbBackend, send: Send) -> int:
+def _last(backend: LmdbBackend, unbounded: bool, send: Send) -> int:
     """Return the number of the last segment there is, the highest possible one if that cannot be told."""
+    if unbounded:
+        return MAX_NUMBER
     send(("at", "bounding", 0, SEGMENTS))
     try:
         with backend.environment.reading() as reader:
@@ -121,31 +124,36 @@ def _structure(layout: Layout, wait: float, send: Send) -> None:
         send(("finding", "structure", problem, None, None))
 
 
-def _index(backend: LmdbBackend, phase: str, start: int, last: int, send: Send) -> None:
-    """Send all rows of the index that point to segments up to the last one."""
+def _index(backend: LmdbBackend, phase: str, start: int, last: Callable[[], int], send: Send) -> None:
+    """Send the rows of the index, but for those that lead to segments which others have written meanwhile."""
+    before = last()
     send(("at", phase, start, INDEX))
     taken: list[bytes] = []
+    beyond: list[bytes] = []
     try:
         for _, row in stepwise(
             backend, segments.INDEX, lambda code, message: send(("finding", code, message, None, None))
         ):
-            if segments.location_of(row)[0] <= last:
-                taken.append(row)
+            (taken if segments.location_of(row)[0] <= before else beyond).append(row)
             if len(taken) == _STEP:
                 send(("index", b"".join(taken)))
                 taken = []
     except Corrupt as error:
         send(("unreadable", INDEX, why(error)))
     send(("index", b"".join(taken)))
+    if beyond:
+        now = last()
+        send(("index", b"".join(row for row in beyond if segments.location_of(row)[0] > now)))
 
 
-def _segments(backend: LmdbBackend, phase: str, start: int, last: int, send: Send) -> None:
+def _segments(backend: LmdbBackend, phase: str, start: int, last: Callable[[], int], send: Send) -> None:
     """Check every frame from segment `start` on; unless it only reads frames, also that the index leads to it."""
+    until = last()
     place_of: PlaceOf = _place if phase == "segments" else lambda backend, oid, place: place
     number = start
-    while number <= last:
+    while number <= until:
         send(("at", phase, number, f"segment {number}"))
-        data = _following(backend, number, last, send)
+        data = _following(backend, number, until, send)
         if data is None:
             return
         number, content = data
@@ -215,7 +223,7 @@ def _frame(backend: LmdbBackend, frame: Frame, at: Location, place_of: PlaceOf, 
         send(("frame", frame.pack(), place is not None))
         send(("object", frame.oid, *at, needed, place is not None))
     else:
-        send(("replaced", *at))
+        send(("replaced", frame.oid, *at))
 
 
 def _place(backend: LmdbBackend, oid: Oid, _: Location) -> Location | None:

@@ -31,7 +31,7 @@ def stepwise(backend: LmdbBackend, table: str, say: Say) -> Iterator[Row]:
             expected = reader.entries(table)
         for row in rows:
             if row <= last:
-                say("structure", f"the rows of table {table} are out of order")
+                say("row", f"the rows of table {table} are out of order")
                 return
             last = row
             count += 1

@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 from themis_vcs.errors import StorageError, ThemisError
 from themis_vcs.model.objects import Object, Step, Value, dump, references, references_in
 from themis_vcs.model.oid import Oid, oid_of
-from themis_vcs.store.backend import Backend, Batch, Foreign, RefUpdate, Statistics, Stored
+from themis_vcs.store.backend import Backend, Batch, Foreign, Record, RefUpdate, Statistics, Stored
 from themis_vcs.store.environment import WRITE_TIMEOUT
 from themis_vcs.store.group import Group
 from themis_vcs.store.layout import Layout
@@ -121,8 +121,10 @@ class Repository(View):
         self.flush()
         return self.backend.stored(oids)
 
-    def take_in(self, foreign: Sequence[Foreign], derivations: Mapping[bytes, Oid]) -> int:
-        """Store objects of another store as they are, durably; return how many are new.
+    def take_in(
+        self, derivations: Mapping[bytes, Oid], *, foreign: Sequence[Foreign] = (), objects: Sequence[Record] = ()
+    ) -> int:
+        """Store objects of another store, as they lay there or as payloads, durably; return how many are new.
 
         The caller has checked them, and that all they refer to is here or precedes them. What they derive is noted as
         having come from elsewhere; a derivation that is known here stays as it is.
@@ -134,7 +136,7 @@ class Repository(View):
             known = self.backend.derivations_for(arrived)
             found = zip(arrived, derivations.values(), known, strict=True)
             new = {key: step for key, step, old in found if old is None}
-            added = self.backend.apply(Batch(foreign=foreign, derivations=new))
+            added = self.backend.apply(Batch(foreign=foreign, objects=objects, derivations=new))
         self.objects_added += added
         return added
 

@@ -71,7 +71,7 @@ class Intake:
         pending = iter(self._group.values())
         while group := list(islice(pending, MAX_OBJECTS)):
             derived = {self._keys[oid]: oid for each in group if (oid := each.frame.oid) in self._keys}
-            self.new += self._target.take_in(group, derived)
+            self.new += self._target.take_in(derived, foreign=group)
         self._group, self._keys, self._bytes = {}, {}, 0
 
     def _here(self, oids: Sequence[Oid]) -> Iterator[tuple[Oid, bytes]]:
