@@ -292,15 +292,16 @@ class _Check:
         """Yield the sound objects that the index does not lead to: lost if something needs them or the index has a
         damaged row of them, else deleted.
         """
-        needed = set(absent)
-        stack = list(absent)
+        needed = {*absent, *self._misnamed, *(oid for oid in self._unindexed if oid[:PREFIX] in self._nameless)}
+        stack = list(needed)
         while stack:
             fresh = [oid for oid in self._unindexed.get(stack.pop(), ()) if oid not in needed]
             needed.update(fresh)
             stack += fresh
         out = self._unindexed.keys() - self._closure.sound
-        lost = {oid for oid in out if oid in needed or oid in self._misnamed or self._nameless.pop(oid[:PREFIX], None)}
+        lost = out & needed
         for oid in (oid for oid in self._unindexed if oid in lost):
+            self._nameless.pop(oid[:PREFIX], None)
             yield Finding("index", "damage", f"object {oid.hex()} is sound, but the index does not lead to it", oid)
         deleted = len(out - lost)
         if deleted and INDEX not in self._unread:
