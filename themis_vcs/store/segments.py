@@ -203,7 +203,7 @@ def append(writer: Writer, new: Sequence[Frame]) -> None:
     number = last_number(writer)
     if number + len(new) > MAX_NUMBER:
         raise Corrupt(f"segment number {number} leaves no room for more")
-    entries: list[tuple[bytes, bytes]] = []
+    entries: list[bytes] = []
     parts: list[bytes] = []
     size = 0
     for frame in new:
@@ -212,13 +212,12 @@ def append(writer: Writer, new: Sequence[Frame]) -> None:
             number += 1
             writer.put(SEGMENTS, _NUMBER.pack(number), b"".join(parts), append=True)
             parts, size = [], 0
-        entries.append((INDEX_KEY, row_of(frame.oid, (number + 1, size))))
+        entries.append(_ROW.pack(frame.oid, number + 1, size))
         parts.append(data)
         size += len(data)
     if parts:
         writer.put(SEGMENTS, _NUMBER.pack(number + 1), b"".join(parts), append=True)
-    entries.sort()
-    writer.cursor(INDEX).putmulti(entries)
+    writer.cursor(INDEX).putmulti([(INDEX_KEY, row) for row in sorted(entries)])
 
 
 def forget(writer: Writer, rows_to_delete: Iterable[bytes]) -> None:
