@@ -220,9 +220,10 @@ def _is_plain(value: Any, depth: int, long_keys: bool) -> bool:
     elif kind is list or kind is tuple:
         items = value
     elif kind in _RECORDS or _is_record(kind):
-        items, defaults = structs.astuple(value), _RECORDS[kind]
-        if defaults and any(items[at] == default is not items[at] for at, default in defaults):
-            return False
+        items = structs.astuple(value)
+        for at, default in _RECORDS[kind]:
+            if items[at] == default is not items[at]:
+                return False
     else:
         return kind in _LEAVES or (kind is float and value == value)
     if depth >= MAX_DEPTH:

@@ -44,12 +44,16 @@ def _layout(count: int) -> Struct:
 
 def parse_oid(text: str) -> Oid:
     """Return the oid that 64 lower-case hexadecimal digits spell; UsageError for any other text (OID-2)."""
-    if len(text) != 2 * OID_BYTES or not _HEX.fullmatch(text):
+    try:
+        oid = bytes.fromhex(text)
+    except ValueError:
+        oid = b""
+    if len(oid) != OID_BYTES or oid.hex() != text:
         raise UsageError(
             f"{text[:80]!r} is not an object id",
             hint="a full id is 64 lower-case hexadecimal digits, as `themis show` prints it",
         )
-    return bytes.fromhex(text)
+    return oid
 
 
 def is_prefix(text: str) -> bool:

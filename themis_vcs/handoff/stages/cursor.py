@@ -37,7 +37,7 @@ class Cursor:
     def expect_more(self, what: str) -> None:
         """Refuse a file that ends before this."""
         if self._next is None:
-            raise DataError(f"{self.where}: the file ends here, before {what}", hint="it was cut short")
+            raise self._too_short(what)
 
     def all(self, kind: type[L]) -> Iterator[Placed[L]]:
         """Yield the lines of this kind that come next."""
@@ -46,14 +46,17 @@ class Cursor:
 
     def take(self, kind: type[L]) -> Placed[L]:
         """Return the next line, which has to be of this kind."""
-        self.expect_more(f"its line {_name(kind)!r}")
-        assert self._next is not None
+        if self._next is None:
+            raise self._too_short(f"its line {_name(kind)!r}")
         where, line = self._next
         if not isinstance(line, kind):
             raise DataError(f"{where}: kind: {_name(type(line))!r} where {_name(kind)!r} has to stand")
         self.count += 1
         self._advance()
         return where, line
+
+    def _too_short(self, before: str) -> DataError:
+        return DataError(f"{self.where}: the file ends here, before {before}", hint="it was cut short")
 
 
 def _name(kind: type[Struct]) -> str:

@@ -21,7 +21,7 @@ def payload_bytes(where: str, payload: Payload, field: str) -> bytes:
 
 def value_bytes(where: str, kind: str, found: Any, field: str) -> bytes:
     """Return the canonical bytes of a domain value. DataError names the field that has none."""
-    return encoded(lambda: encode("value", Value(kind, found)), where, field)
+    return encoded(lambda: encode("value", Value(kind, found), found), where, field)
 
 
 def domain(where: str, payload: Payload, field: str) -> Any:
