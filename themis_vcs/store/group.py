@@ -10,8 +10,8 @@ from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Record
 
 MAX_OBJECTS: Final = 8_000
+"""Many, since a transaction copies every page of the index that it touches, and oids spread over all of them."""
 MAX_BYTES: Final = 8 << 20
-"""A transaction copies every page of the index that it touches, and objects spread over all of them."""
 
 Missing = Callable[[Iterable[Oid]], list[Oid]]
 
