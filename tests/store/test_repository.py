@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
+from tests.support.records import values
 from tests.support.stores import store_run
 from themis_vcs.errors import (
     Corrupt,
@@ -272,3 +274,12 @@ def test_threads_that_put_and_read_at_once_lose_nothing(any_repository: Reposito
     any_repository.flush()
     assert found == [True] * 4
     assert any_repository.objects_added == 4 * 1500 * 2
+
+
+def test_more_than_is_read_at_once_comes_whole_and_in_order(path: Path) -> None:
+    with Repository.init(path) as repository:
+        large = [repository.put(Value("noise", os.urandom(1 << 20))) for _ in range(20)]
+        small = [repository.put(value) for value in values(2_500)]
+        wanted = [oid for pair in zip(large, small[:20], strict=True) for oid in pair] + small[20:]
+        assert [oid for oid, _ in repository.read_many(wanted)] == wanted
+        assert [oid_of(item.payload) for item in repository.stored(wanted)] == wanted

@@ -21,6 +21,8 @@ from themis_vcs.store.segments import Finder, Location
 from themis_vcs.store.tables import Reader, Writer
 
 _STEP: Final = 512
+_READ_STEP: Final = 2_048
+_READ_BYTES: Final = 8 << 20
 _SEGMENT_STEP: Final = 32
 
 K = TypeVar("K")
@@ -47,21 +49,15 @@ class LmdbObjects:
         return next(self.get_many((oid,)))[1]
 
     def get_many(self, oids: Iterable[Oid]) -> Iterator[tuple[Oid, bytes]]:
-        for wanted in steps(oids, _STEP):
-            with self.environment.reading() as reader:
-                found = self._frames(reader, wanted)
-            for oid, frame in zip(wanted, found, strict=True):
-                yield oid, self._verified(oid, frame)
+        for oid, found in self._found(oids):
+            yield oid, self._verified(oid, found)
 
     def stored(self, oids: Iterable[Oid]) -> Iterator[Stored]:
         dictionary = self.compressor.oid_of
-        for wanted in steps(oids, _STEP):
-            with self.environment.reading() as reader:
-                found = self._frames(reader, wanted)
-            for oid, frame in zip(wanted, found, strict=True):
-                payload = self._verified(oid, frame)
-                assert isinstance(frame, Frame)
-                yield Stored(frame, dictionary(frame.dictionary) if frame.dictionary else None, payload)
+        for oid, frame in self._found(oids):
+            payload = self._verified(oid, frame)
+            assert isinstance(frame, Frame)
+            yield Stored(frame, dictionary(frame.dictionary) if frame.dictionary else None, payload)
 
     def everything(self) -> Iterator[tuple[Oid, bytes]]:
         number, count = 1, 0
@@ -157,13 +153,30 @@ class LmdbObjects:
             return False
         return frame.oid != oid
 
+    def _found(self, oids: Iterable[Oid]) -> Iterator[tuple[Oid, Frame | list[Location]]]:
+        """Yield each oid with its frame, or the places where that might have been."""
+        for step in steps(oids, _READ_STEP):
+            at = 0
+            while at < len(step):
+                with self.environment.reading() as reader:
+                    found = self._frames(reader, step[at:])
+                yield from zip(step[at:], found, strict=False)
+                at += len(found)
+
     def _frames(self, reader: Reader, oids: Sequence[Oid]) -> list[Frame | list[Location]]:
-        """Return for each oid its frame, or the places where that might have been."""
+        """Return what is found of the first oids: of as many as memory is spared for."""
         finder = Finder(reader)
         found: list[Frame | list[Location]] = []
+        size = 0
         for oid, place in zip(oids, finder.find_all(oids), strict=True):
+            if size >= _READ_BYTES:
+                break
             try:
-                found.append(finder.candidates(oid) if place is None else finder.frame(place))
+                if place is None:
+                    found.append(finder.candidates(oid))
+                else:
+                    found.append(frame := finder.frame(place))
+                    size += len(frame.data)
             except Corrupt as error:
                 self._damaged.add(oid)
                 raise Corrupt(f"object {oid.hex()} is damaged: {error}", oid=oid) from error
