@@ -230,25 +230,26 @@ class _Check:
                 self._doubled.setdefault(place, []).append(prefix)
 
     def _object(self, oid: Oid, number: int, offset: int, references: list[Oid], found: bool) -> None:
-        strange = self._led((number, offset), oid)
+        self._lies((number, offset), oid, found)
         if found:
-            self._nameless |= {prefix: _nameless(prefix, (number, offset)) for prefix in strange}
             self._closure.add(oid, references)
             self.report.objects = len(self._closure.sound)
         else:
             self._unindexed[oid] = references
-            if strange:
-                self._misnamed.add(oid)
 
     def _replaced(self, oid: Oid, number: int, offset: int) -> None:
-        strange = self._led((number, offset), oid)
-        self._nameless |= {prefix: _nameless(prefix, (number, offset)) for prefix in strange}
+        self._lies((number, offset), oid, found=True)
 
-    def _led(self, place: Location, oid: Oid) -> list[bytes]:
-        """Take in that an object is at a place; return by which ids that are not its own the index leads there."""
+    def _lies(self, place: Location, oid: Oid, found: bool) -> None:
+        """Take in which object lies at a place. An id that is not its own, by which the index leads there, is a
+        damaged one of its own if it cannot be found, else that of another object.
+        """
         own = oid[:PREFIX]
-        prefixes = self._prefixes.pop(place, own), *self._doubled.pop(place, ())
-        return [prefix for prefix in prefixes if prefix != own]
+        for prefix in (self._prefixes.pop(place, own), *self._doubled.pop(place, ())):
+            if prefix != own and found:
+                self._nameless[prefix] = _nameless(prefix, place)
+            elif prefix != own:
+                self._misnamed.add(oid)
 
     def _frame(self, oid: Oid | None, number: int, offset: int, message: str) -> None:
         prefix = self._prefixes.pop((number, offset), None)

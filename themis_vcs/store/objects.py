@@ -156,12 +156,12 @@ class LmdbObjects:
     def _found(self, oids: Iterable[Oid]) -> Iterator[tuple[Oid, Frame | list[Location]]]:
         """Yield each oid with its frame, or the places where that might have been."""
         for step in steps(oids, _READ_STEP):
-            at = 0
-            while at < len(step):
+            wanted = step
+            while wanted:
                 with self.environment.reading() as reader:
-                    found = self._frames(reader, step[at:])
-                yield from zip(step[at:], found, strict=False)
-                at += len(found)
+                    found = self._frames(reader, wanted)
+                yield from zip(wanted, found, strict=False)
+                wanted = wanted[len(found) :]
 
     def _frames(self, reader: Reader, oids: Sequence[Oid]) -> list[Frame | list[Location]]:
         """Return what is found of the first oids: of as many as memory is spared for."""

@@ -212,7 +212,7 @@ def append(writer: Writer, new: Sequence[Frame]) -> None:
             number += 1
             writer.put(SEGMENTS, _NUMBER.pack(number), b"".join(parts), append=True)
             parts, size = [], 0
-        entries.append(_ROW.pack(frame.oid, number + 1, size))
+        entries.append(row_of(frame.oid, (number + 1, size)))
         parts.append(data)
         size += len(data)
     if parts:
