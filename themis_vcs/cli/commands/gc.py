@@ -19,7 +19,7 @@ _WHY = {
     "refs": "names, tags and other refs reach them",
     "reflog": "refs were there within the reflog's time, or before their last move",
     "dictionaries": "frames need them",
-    "young": "they are younger than the grace",
+    "young": "younger than the grace",
 }
 
 
