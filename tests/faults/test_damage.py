@@ -22,7 +22,8 @@ from tests.support.stores import store_run
 from themis_vcs import LmdbRunStore
 from themis_vcs.errors import ThemisError
 from themis_vcs.model.objects import Run
-from themis_vcs.store.fsck import Report, fsck
+from themis_vcs.store.findings import Report
+from themis_vcs.store.fsck import fsck
 from themis_vcs.store.repository import Repository
 from themis_vcs.transfer.bundle import open_bundle
 from themis_vcs.transfer.bundling import verify

@@ -19,8 +19,9 @@ from themis_vcs.model.objects import Value, dump
 from themis_vcs.model.oid import oid_of
 from themis_vcs.store import reading, segments
 from themis_vcs.store.backend import Batch, Entry
+from themis_vcs.store.findings import Report
 from themis_vcs.store.frames import compress
-from themis_vcs.store.fsck import Report, fsck
+from themis_vcs.store.fsck import fsck
 from themis_vcs.store.lmdb import LmdbBackend
 from themis_vcs.store.repository import Repository
 from themis_vcs.store.seal import sealed

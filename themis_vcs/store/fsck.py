@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from themis_vcs.errors import FormatError, NoStore, StorageError, StoreBusy
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.closure import Closure
+from themis_vcs.store.findings import Finding, Report, Severity
 from themis_vcs.store.inspection import FRAMES, INDEX, OPENING, PHASES, PRELIMINARIES, SEGMENTS
 from themis_vcs.store.layout import Layout
 from themis_vcs.store.lease import Lease
@@ -24,43 +25,10 @@ from themis_vcs.store.segments import PREFIX, ROW_BYTES, Location, location_of
 from themis_vcs.store.tombstones import named, ref_of
 
 Place = tuple[str, int, str]
-Severity = Literal["damage", "warning", "note"]
 
 _RESTARTS: Final = 48
 _SHOWN_USERS: Final = 8
 _HARMLESS: Final = frozenset({"busy", "format", "hint"})
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that is not as it must be.
-
-    `severity`: damage (a read fails or would be wrong), warning (the structure is damaged, nothing is lost so far),
-    note (harmless). `users` are refs, tables and objects that need what is damaged.
-    """
-
-    code: str
-    severity: Severity
-    message: str
-    oid: Oid | None = None
-    ref: str | None = None
-    users: tuple[str, ...] = ()
-
-
-@dataclass
-class Report:
-    """What was checked, and what was found."""
-
-    path: Path
-    objects: int = 0
-    refs: int = 0
-    segments: int = 0
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def damaged(self) -> bool:
-        """Whether anything that was stored cannot be read as it was stored."""
-        return any(finding.severity == "damage" for finding in self.findings)
 
 
 class Contents(Protocol):

@@ -18,7 +18,8 @@ from themis_vcs.model.objects import Dictionary, load, references_in
 from themis_vcs.model.oid import Oid, oid_of
 from themis_vcs.store import expiry
 from themis_vcs.store.backend import Record, Stored
-from themis_vcs.store.fsck import Finding, Report, fsck
+from themis_vcs.store.findings import Finding, Report
+from themis_vcs.store.fsck import fsck
 from themis_vcs.store.gc import alone
 from themis_vcs.store.layout import Layout
 from themis_vcs.store.lease import Lease

@@ -17,7 +17,7 @@ from themis_vcs.cli.wording import count
 from themis_vcs.errors import Corrupt
 
 if TYPE_CHECKING:
-    from themis_vcs.store.fsck import Finding, Report
+    from themis_vcs.store.findings import Finding, Report
     from themis_vcs.transfer.repair import Repaired
 
 _COLORS = {"damage": "red", "warning": "yellow", "note": "cyan"}
