@@ -20,8 +20,11 @@ MAX_MESSAGE: Final = 1_000
 ANSWER_BYTES: Final = 16 << 20
 """An answer to `objects` ends with the object with which the data of its objects become as much as this."""
 
-Hex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
-Hexes = Annotated[list[Hex], Meta(max_length=MAX_OIDS)]
+_PATTERN: Final = "^[0-9a-f]{64}$"
+Hex = Annotated[str, Meta(pattern=_PATTERN, max_length=64)]
+_Long = Annotated[str, Meta(min_length=64, max_length=64, extra_json_schema={"pattern": _PATTERN})]
+Hexes = Annotated[list[_Long], Meta(max_length=MAX_OIDS)]
+"""Many, whose digits are looked at together (`_check`): the pattern takes most of the time of a question."""
 T = TypeVar("T")
 
 
@@ -37,12 +40,19 @@ class Oids(Struct, frozen=True, forbid_unknown_fields=True):
 
     oids: Hexes
 
+    def __post_init__(self) -> None:
+        _check(self.oids)
+
 
 class Wanted(Struct, frozen=True, forbid_unknown_fields=True):
     """The question `objects`."""
 
     oids: Annotated[Hexes, Meta(min_length=1)]
     dictionaries: Hexes = []
+
+    def __post_init__(self) -> None:
+        _check(self.oids)
+        _check(self.dictionaries)
 
 
 class Counts(Struct, frozen=True):
@@ -82,6 +92,18 @@ class Failed(Struct, frozen=True):
     """The answer to a question that failed."""
 
     error: Failure
+
+
+def _check(oids: list[str]) -> None:
+    """ValueError unless texts of 64 characters are hexadecimal digits in lower case."""
+    digits = "".join(oids)
+    try:
+        # The way back finds what `fromhex` lets pass: capitals and spaces.
+        sound = bytes.fromhex(digits).hex() == digits
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ValueError("an id is 64 hexadecimal digits in lower case")
 
 
 def encode(document: Any) -> bytes:
