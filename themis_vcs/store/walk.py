@@ -5,8 +5,7 @@ What is fetched, and from where, is for the caller to say.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from itertools import chain, filterfalse
 from typing import Final, Generic, TypeVar
 
@@ -38,16 +37,36 @@ class Walk(Generic[T]):
         self._there: set[Oid] = set()
         self._there_before: Set[Oid] = there
         self._lacking: set[Oid] = set()
-        self._waiting: dict[Oid, T] = {}
-        self._left: dict[Oid, int] = {}
-        self._users: dict[Oid, list[Oid]] = {}
 
     def reach(self, roots: Iterable[Oid]) -> Iterator[T]:
         """Yield what the roots reach and is lacking. What it yields is to be taken before the next call."""
         stack = self._ask(roots)[::-1]
-        while stack:
-            batch = [stack.pop() for _ in range(min(BATCH, len(stack)))]
-            yield from self._fetched(batch, stack)
+        waiting: list[tuple[int, dict[Oid, T]]] = []  # Each of them for the stack to become as low as it was.
+        while stack or waiting:
+            floor = waiting[-1][0] if waiting else 0
+            if len(stack) == floor:
+                items = waiting.pop()[1]
+                yield from (item for oid, item in items.items() if oid in self._lacking)
+                self._note(items)
+                continue
+            start = max(floor, len(stack) - BATCH)
+            batch = [oid for oid in reversed(stack[start:]) if oid in self._lacking]
+            del stack[start:]
+            alone: list[Oid] = []
+            above: dict[Oid, T] = {}
+            below: list[Sequence[Oid]] = []
+            for oid, found, item in self._fetch(batch):
+                if found:
+                    above[oid] = item
+                    below.append(found)
+                else:
+                    yield item
+                    alone.append(oid)
+            self._note(alone)
+            self._ask(chain.from_iterable(below))
+            waiting.append((start, above))
+            # Also what waits already, further down: it is to be given before these.
+            stack.extend(reversed(dict.fromkeys(filter(self._lacking.__contains__, chain.from_iterable(below)))))
 
     def _ask(self, oids: Iterable[Oid]) -> list[Oid]:
         """Return those that nothing was known of and that are lacking, and remember which are not."""
@@ -62,44 +81,10 @@ class Walk(Generic[T]):
             self._forget()
         return absent
 
-    def _fetched(self, oids: list[Oid], stack: list[Oid]) -> Iterator[T]:
-        """Yield of these objects those that lack nothing below them; the others wait for what goes onto the stack."""
-        above: list[tuple[Oid, Sequence[Oid], T]] = []
-        given: list[Oid] = []
-        for oid, found, item in self._fetch(oids):
-            if found:
-                above.append((oid, found, item))
-            else:
-                yield item
-                given.append(oid)
-        yield from self._waited_for(given)
-        stack.extend(reversed(self._ask(chain.from_iterable(found for _, found, _ in above))))
-        for oid, found, item in above:
-            below = self._lacking.intersection(found)
-            if not below:
-                yield item
-                yield from self._waited_for([oid])
-                continue
-            self._left[oid], self._waiting[oid] = len(below), item
-            for child in below:
-                self._users.setdefault(child, []).append(oid)
+    def _note(self, given: Collection[Oid]) -> None:
+        self._lacking.difference_update(given)
+        self._there.update(given)
         self._forget()
-
-    def _waited_for(self, given: list[Oid]) -> Sequence[T]:
-        """Note that objects have been given, and return what waited for them alone."""
-        ready: list[T] = []
-        while given:
-            self._lacking.difference_update(given)
-            self._there.update(given)
-            users = Counter(chain.from_iterable(self._users.pop(oid, ()) for oid in given))
-            given = []
-            for user, count in users.items():
-                self._left[user] -= count
-                if not self._left[user]:
-                    del self._left[user]
-                    ready.append(self._waiting.pop(user))
-                    given.append(user)
-        return ready
 
     def _forget(self) -> None:
         """Let go of what was remembered first, if there is too much."""
