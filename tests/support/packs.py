@@ -60,10 +60,7 @@ def whole_pack(count: int = RECORDS) -> tuple[bytes, dict[Oid, bytes]]:
 
 def read_all(data: bytes) -> list[Stored]:
     """Read a pack that fills `data`."""
-    reader = PackReader(io.BytesIO(data), "test.pack")
-    received = list(reader)
-    reader.expect_end()
-    return received
+    return list(PackReader(io.BytesIO(data), "test.pack"))
 
 
 def hashed(data: bytes) -> bytes:

@@ -125,7 +125,7 @@ def test_a_pack_that_is_not_of_its_form_is_refused(name: str, way: str) -> None:
     with Repository.memory() as here:
         with pytest.raises((MalformedPack, FormatError), match="test") as caught:
             if way == "received":
-                receive(io.BytesIO(data), here, "test.pack", alone=True)
+                receive(io.BytesIO(data), here, "test.pack")
             else:
                 verify(opened([Piece(head({"tags/v1": oid(TAG)}), [data]).assembled()]))
         assert isinstance(caught.value, FormatError) or "at byte" in caught.value.message

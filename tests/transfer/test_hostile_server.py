@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from tests.support.attacks import as_it_is, oid
 from tests.support.packs import assembled, framed
-from themis_vcs.errors import ThemisError
+from themis_vcs.errors import RemoteError, ThemisError
 from themis_vcs.model.objects import Dictionary, Tag, Value
 from themis_vcs.store.backend import RefUpdate
 from themis_vcs.store.repository import Repository
@@ -165,23 +165,19 @@ def test_what_a_hostile_server_says_is_refused(name: str, tmp_path: Path) -> Non
         assert list(here.refs()) == []
 
 
-@pytest.mark.parametrize("named", [[bytes(32)], [oid(OTHER), bytes(32)], [bytes([n]) * 32 for n in range(256)]])
-def test_of_oids_that_are_missing_there_only_those_count_that_were_asked_about(
-    named: list[bytes], tmp_path: Path
-) -> None:
-    command = served(GREETING + answer({"oids": [each.hex() for each in named]}), tmp_path)
-    there = WireEndpoint(Pipe(command, "there"))
+def test_an_answer_says_of_each_object_whether_it_is_missing(tmp_path: Path) -> None:
+    there = WireEndpoint(Pipe(served(GREETING + answer({"missing": "01"}), tmp_path), "there"))
     try:
-        assert there.missing([oid(OTHER)]) == [each for each in named if each == oid(OTHER)]
+        assert there.missing([oid(TAG), oid(OTHER)]) == [oid(OTHER)]
     finally:
         there.close()
 
 
-def test_an_answer_of_more_oids_than_can_be_asked_about_is_refused(tmp_path: Path) -> None:
-    command = served(GREETING + answer({"oids": ["0" * 64] * (MAX_OIDS + 1)}), tmp_path)
-    there = WireEndpoint(Pipe(command, "there"))
+@pytest.mark.parametrize("flags", ["", "0", "011", "1 ", "1\n", "12", "0\u0661", "1" * (MAX_OIDS + 1), ["1", "1"], 11])
+def test_an_answer_about_other_objects_than_were_asked_about_is_refused(flags: object, tmp_path: Path) -> None:
+    there = WireEndpoint(Pipe(served(GREETING + answer({"missing": flags}), tmp_path), "there"))
     try:
-        with pytest.raises(ThemisError, match="there"):
-            there.missing([oid(OTHER)])
+        with pytest.raises(RemoteError, match="^there (answers about|did not answer sensibly)"):
+            there.missing([oid(TAG), oid(OTHER)])
     finally:
         there.close()

@@ -169,13 +169,13 @@ def test_questions_are_asked_again_when_an_answer_is_lost() -> None:
     counts = response({"objects": 1, "new": 1})
     with canned(b"", counts) as server:
         wire = HttpWire(server.url.removesuffix("/v1"))
-        document = {"oids": []}
+        document = {"oids": ""}
         assert wire.send("pack", io.BytesIO(json.dumps(document).encode()), Counts) == Counts(1, 1)
         assert [sent for _, _, sent in server.requests] == [document, document]
         wire.close()
     with canned(response(b"\x89TH", length=100, content_type=PACK), response(b"pack", content_type=PACK)) as server:
         wire = HttpWire(server.url.removesuffix("/v1"))
-        assert wire.fetch("objects", Wanted(["ab" * 32])).read() == b"pack"
+        assert wire.fetch("objects", Wanted("ab" * 32)).read() == b"pack"
         assert wire.name == server.url.removesuffix("/v1")
         wire.close()
 

@@ -41,12 +41,6 @@ def test_the_same_objects_give_the_same_bytes() -> None:
     assert reader.offset == len(PACK)
 
 
-def test_a_reader_takes_its_pack_and_leaves_what_follows() -> None:
-    stream = io.BytesIO(PACK + PACK)
-    for _ in range(2):
-        assert len(list(PackReader(stream))) == len(CONTENTS)
-
-
 def test_a_stream_that_gives_single_bytes_is_read() -> None:
     class Slow(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:

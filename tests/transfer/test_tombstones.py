@@ -103,4 +103,4 @@ def test_a_tombstone_excuses_nothing_but_a_run_before_another(stores: Stores) ->
         run = repository.load(stores.line[2], Run)
         hostile = msgspec.structs.replace(run, stages=[lost], parents=[])
         with pytest.raises(MissingReference):
-            receive(BytesIO(assembled([framed(hostile)])), repository, alone=True)
+            receive(BytesIO(assembled([framed(hostile)])), repository)

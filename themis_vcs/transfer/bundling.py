@@ -237,7 +237,6 @@ def _read(part: Part, number: int, kinds: Kinds) -> PackReader:
     reader = PackReader(part.slice(number), f"{part.source}, pack {number + 1}")
     for item in reader:
         kinds.add(item)
-    reader.expect_end()
     kinds.settle()
     return reader
 

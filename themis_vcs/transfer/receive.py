@@ -23,18 +23,16 @@ class Arrival(NamedTuple):
     hash: bytes
 
 
-def receive(stream: Readable, target: Repository, source: str = "pack", *, alone: bool = False) -> Arrival:
-    """Store the objects of the pack that begins where `stream` stands, and index what its steps derive.
+def receive(stream: Readable, target: Repository, source: str = "pack") -> Arrival:
+    """Store the objects of the pack that is the rest of `stream`, and index what its steps derive.
 
-    With `alone`, nothing may follow the pack. MalformedPack, FormatError; MissingReference if something is neither in
+    MalformedPack, FormatError; MissingReference if something is neither in
     the pack nor here; WrongKind if it is not what it is referred to as. Then nothing is stored.
     """
     reader = PackReader(stream, source, lambda oid: target.read(oid) if target.has(oid) else None)
     intake = Intake(target, reader.dictionary, whole=True)
     for item in reader:
         intake.add(item)
-    if alone:
-        reader.expect_end()
     with target.working():
         missing = target.lacking(reader.needs)
         if missing:

@@ -13,7 +13,7 @@ from themis_vcs.store.repository import Repository
 from themis_vcs.store.walk import Walk
 from themis_vcs.transfer import messages
 from themis_vcs.transfer.endpoint import with_references
-from themis_vcs.transfer.messages import ANSWER_BYTES, Counts, Moves, Oids, Refs, Wanted
+from themis_vcs.transfer.messages import ANSWER_BYTES, Counts, Missing, Moves, Oids, Refs, Wanted
 from themis_vcs.transfer.pack import MAX_BYTES
 from themis_vcs.transfer.receive import receive
 from themis_vcs.transfer.send import packs
@@ -33,9 +33,11 @@ class Service:
         """Answer `refs`."""
         return Refs(messages.FORMAT, {name: oid.hex() for name, oid in self._store.refs().items()})
 
-    def missing(self, asked: Oids) -> Oids:
+    def missing(self, asked: Oids) -> Missing:
         """Answer `missing`."""
-        return Oids(messages.to_hex(self._store.missing(messages.from_hex(asked.oids))))
+        oids = messages.from_hex(asked.oids)
+        absent = set(self._store.missing(oids))
+        return Missing("".join("1" if oid in absent else "0" for oid in oids))
 
     def objects(self, asked: Wanted) -> BinaryIO:
         """Answer `objects` by a pack. ObjectNotFound, Corrupt."""
@@ -54,7 +56,7 @@ class Service:
     def pack(self, stream: BinaryIO) -> Counts:
         """Answer `pack`, in a stream that can be sought. MalformedPack, MissingReference; then nothing was stored."""
         self._require_writable()
-        arrival = receive(stream, self._store.repository, "the pack that was sent", alone=True)
+        arrival = receive(stream, self._store.repository, "the pack that was sent")
         return Counts(arrival.objects, arrival.new)
 
     def move(self, asked: Moves) -> dict[str, str]:

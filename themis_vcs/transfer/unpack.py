@@ -23,12 +23,11 @@ from themis_vcs.store.frames import HEADER_BYTES, Frame, payload_of
 from themis_vcs.store.objects import steps
 from themis_vcs.transfer import pack
 
-_CHUNK = 1 << 16
-_AHEAD: Final = len(pack.RECORD) + HEADER_BYTES
+_CHUNK: Final = 1 << 16
 
 
 class PackReader:
-    """The objects of the pack that begins where `stream` stands; `source` names it in errors.
+    """The objects of the pack that is the rest of `stream`; `source` names it in errors.
 
     Iterate to the end: only then is the pack known to be whole. `known` gives the payload of a dictionary that the
     receiver has, None for one that it has not. `needs` are the oids that the objects refer to and that are not in the
@@ -41,10 +40,11 @@ class PackReader:
     ) -> None:
         self._stream, self._source, self._known = stream, source, known
         self._hash = blake3(derive_key_context=pack.CONTEXT)
-        self._unhashed: list[bytes] = []
-        self._unhashed_bytes = 0
+        self._data = b""
+        """What was read and is not hashed yet."""
         self._at = 0
-        self._ahead = b""
+        """Where in it goes on what was not looked at."""
+        self._before = 0
         self._places: dict[Oid, int] = {}
         self._dictionaries: list[zstandard.ZstdCompressionDict] = []
         self._dictionary_places: list[int] = []
@@ -57,8 +57,8 @@ class PackReader:
 
     @property
     def offset(self) -> int:
-        """The number of bytes read so far."""
-        return self._at
+        """The number of bytes looked at so far."""
+        return self._before + self._at
 
     @property
     def objects(self) -> int:
@@ -71,24 +71,15 @@ class PackReader:
 
     def __iter__(self) -> Iterator[Stored]:
         self._header()
-        # A record is read together with as much of what follows it as the tag and the header of another one take.
-        self._ahead = self._take(_AHEAD, least=1)
-        while (tag := self._ahead[:1]) in (pack.RECORD, pack.KNOWN):
-            if len(self._ahead) < _AHEAD:
-                raise self._ended(self._at)
+        while (tag := self._take(1)) != pack.END:
             if tag == pack.RECORD:
                 yield self._record()
-            else:
+            elif tag == pack.KNOWN:
                 self._know()
-        self._give_back()
-        if self._take(1) != pack.END:
-            raise self._malformed(self._at - 1, f"neither an object nor the end begins with the byte {tag.hex()}")
+            else:
+                what = f"neither an object nor the end begins with the byte {tag.hex()}"
+                raise self._malformed(self.offset - 1, what)
         self._after_the_records()
-
-    def expect_end(self) -> None:
-        """Refuse bytes after the pack."""
-        if self._stream.read(1):
-            raise self._malformed(self._at, "more bytes follow the end of the pack")
 
     def _header(self) -> None:
         magic, version = pack.HEADER.unpack(self._take(pack.HEADER.size))
@@ -101,7 +92,7 @@ class PackReader:
             )
 
     def _record(self) -> Stored:
-        start = self._at - HEADER_BYTES
+        start = self.offset
         if len(self._places) >= pack.MAX_OBJECTS:
             raise self._malformed(start, f"more than {pack.MAX_OBJECTS:,} objects")
         try:
@@ -121,15 +112,15 @@ class PackReader:
         return Stored(frame, dictionary, payload, found)
 
     def _frame(self, start: int) -> Frame:
-        if self._at > pack.MAX_BYTES:
+        fields = frames.fields_of(self._take(HEADER_BYTES))
+        if self.offset > pack.MAX_BYTES:
             raise self._malformed(start, f"more than {pack.MAX_BYTES:,} bytes")
-        fields = frames.fields_of(self._ahead[1:])
         _, _, _, raw_length, stored = fields
         if stored > MAX_OBJECT or raw_length > MAX_OBJECT:
             raise self._malformed(start, f"an object that claims {max(raw_length, stored):,} bytes")
         if not pack.within_ratio(raw_length, stored):
             raise self._malformed(start, f"{stored:,} bytes that claim to hold {raw_length:,}")
-        return frames.framed(fields, self._pass(_AHEAD, stored))
+        return frames.framed(fields, self._take(stored))
 
     def _admit(self, oid: Oid, found: Object, payload: bytes, start: int) -> None:
         needs, places = self.needs, self._places
@@ -147,9 +138,8 @@ class PackReader:
             self._use(oid, found, payload, start)
 
     def _know(self) -> None:
-        start = self._at - HEADER_BYTES
-        oid = self._ahead[1 : 1 + OID_BYTES]
-        self._pass(1 + OID_BYTES, 0)
+        start = self.offset
+        oid = self._take(OID_BYTES)
         payload = self._known(oid)
         if payload is None:
             raise self._malformed(start, f"dictionary {oid.hex()} is not here", oid)
@@ -177,7 +167,7 @@ class PackReader:
         return self._dictionaries[number - 1]
 
     def _after_the_records(self) -> None:
-        index = self._at
+        index = self.offset
         for some in steps(sorted(self._places.items())):
             self._same(b"".join(pack.ENTRY.pack(*entry) for entry in some), "the index")
         for place in self._dictionary_places:
@@ -185,86 +175,44 @@ class PackReader:
         counts = len(self._places), len(self._dictionaries)
         self._same(pack.TRAILER.pack(*counts, index, pack.CLOSING), "the trailer")
         self._hash_up()
-        digest = self._hash.digest(length=pack.HASH_BYTES)
-        if self._read(pack.HASH_BYTES, pack.HASH_BYTES) != digest:
-            raise self._malformed(self._at - pack.HASH_BYTES, "the bytes of the pack do not hash to its name")
-        self.hash = digest
+        self.hash = self._hash.digest(length=pack.HASH_BYTES)
+        if self._take(pack.HASH_BYTES) != self.hash:
+            raise self._malformed(self.offset - pack.HASH_BYTES, "the bytes of the pack do not hash to its name")
+        if self._at < len(self._data) or self._stream.read(1):
+            raise self._malformed(self.offset, "more bytes follow the end of the pack")
 
     def _same(self, expected: bytes, what: str) -> None:
-        start = self._at
+        start = self.offset
         found = self._take(len(expected))
         if found != expected:
             differs = next(at for at, (one, other) in enumerate(zip(found, expected, strict=True)) if one != other)
             raise self._malformed(start + differs, f"{what} is not that of the objects before it")
 
-    def _take(self, size: int, least: int | None = None) -> bytes:
-        data = self._read(size, size if least is None else least)
-        self._unhashed.append(data)
-        self._unhashed_bytes += len(data)
-        if self._unhashed_bytes >= _CHUNK:
-            self._hash_up(but=_AHEAD)
-        return data
+    def _take(self, size: int) -> bytes:
+        """Return the next `size` bytes."""
+        if self._at + size > len(self._data):
+            self._read_on(size)
+        start = self._at
+        self._at += size
+        return self._data[start : self._at]
 
-    def _pass(self, seen: int, size: int) -> bytes:
-        """Return the `size` bytes behind what was read ahead, of which `seen` were looked at, and read ahead again."""
-        data = self._take(size + seen, least=size)
-        self._ahead = self._ahead[seen:] + data[size:]
-        return data[:size]
-
-    def _give_back(self) -> None:
-        """Let what was read ahead be read again."""
-        self._hash_up(but=len(self._ahead))
-        self._unhashed, self._unhashed_bytes = [], 0
-        self._at -= len(self._ahead)
-        self._stream = _Behind(self._ahead, self._stream)
-
-    def _hash_up(self, but: int = 0) -> None:
-        """Hash what was not, `but` for so many bytes: many short pieces together take less time than one by one."""
-        *short, last = self._unhashed or [b""]
-        if len(last) < but:
-            last, short = b"".join(self._unhashed), []
-        end = len(last) - but
-        self._hash.update(b"".join(short))
-        self._hash.update(memoryview(last)[:end])
-        self._unhashed, self._unhashed_bytes = [last[end:]], but
-
-    def _read(self, size: int, least: int) -> bytes:
-        """Return `size` bytes, or at least `least` if the stream ends there."""
-        data = self._stream.read(min(size, _CHUNK))
-        if len(data) < size:
-            data = self._gathered(data, size, least)
-        self._at += len(data)
-        return data
-
-    def _gathered(self, begun: bytes, size: int, least: int) -> bytes:
-        """Return what `_read` does from bytes that were read and a stream that gives the others bit by bit."""
-        parts, missing = [begun], size - len(begun)
-        while missing:
-            part = self._stream.read(min(missing, _CHUNK))
+    def _read_on(self, size: int) -> None:
+        """Read until there are `size` bytes that were not looked at; as much memory is taken as there are bytes."""
+        self._hash_up()
+        parts, ahead = [self._data], len(self._data)
+        while ahead < size:
+            part = self._stream.read(_CHUNK)
             if not part:
-                break
+                raise self._malformed(self.offset + ahead, "the pack ends here, before its end")
             parts.append(part)
-            missing -= len(part)
-        if size - missing < least:
-            raise self._ended(self._at + size - missing)
-        return b"".join(parts)
+            ahead += len(part)
+        self._data = b"".join(parts)
 
-    def _ended(self, offset: int) -> MalformedPack:
-        return self._malformed(offset, "the pack ends here, before its end")
+    def _hash_up(self) -> None:
+        """Hash what was looked at: many records together take less time than one by one."""
+        self._hash.update(memoryview(self._data)[: self._at])
+        self._before += self._at
+        self._data, self._at = self._data[self._at :], 0
 
     def _malformed(self, offset: int, reason: str, oid: Oid | None = None) -> MalformedPack:
         return MalformedPack(self._source, offset, reason, oid=oid)
-
-
-class _Behind:
-    """A stream with some bytes before it."""
-
-    def __init__(self, before: bytes, stream: pack.Readable) -> None:
-        self._before, self._stream = before, stream
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes."""
-        if not self._before:
-            return self._stream.read(size)
-        data, self._before = self._before[:size], self._before[size:]
-        return data

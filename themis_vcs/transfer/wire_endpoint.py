@@ -11,9 +11,10 @@ from themis_vcs.errors import FormatError, RemoteError, UsageError
 from themis_vcs.model.objects import Dictionary
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import RefUpdate, Stored
+from themis_vcs.store.objects import steps
 from themis_vcs.transfer import messages
 from themis_vcs.transfer.endpoint import SHARED, Progress, Source, Transferred, check_shared
-from themis_vcs.transfer.messages import ANSWER_BYTES, Counts, Oids, Refs, Wanted
+from themis_vcs.transfer.messages import ANSWER_BYTES, Counts, Missing, Oids, Refs, Wanted
 from themis_vcs.transfer.send import PACK_BYTES, packs
 from themis_vcs.transfer.unpack import PackReader
 
@@ -49,6 +50,7 @@ class WireEndpoint:
         self._wire, self._pack_bytes = wire, pack_bytes
         self._dictionaries: dict[Oid, bytes] = {}
         self._known_there: set[Oid] = set()
+        self._carried: set[Oid] = set()
         self.name = wire.name
 
     def refs(self) -> dict[str, Oid]:
@@ -65,12 +67,13 @@ class WireEndpoint:
         return found
 
     def missing(self, oids: Sequence[Oid]) -> list[Oid]:
-        asked = list(dict.fromkeys(oids))
-        result: set[Oid] = set()
-        for at in range(0, len(asked), messages.MAX_OIDS):
-            some = Oids(messages.to_hex(asked[at : at + messages.MAX_OIDS]))
-            result.update(messages.from_hex(self._wire.ask("missing", some, Oids).oids))
-        return [oid for oid in asked if oid in result]
+        result: list[Oid] = []
+        for some in steps(dict.fromkeys(oids), messages.MAX_OIDS):
+            flags = self._wire.ask("missing", Oids(messages.to_hex(some)), Missing).missing
+            if len(flags) != len(some):
+                raise RemoteError(f"{self.name} answers about {len(flags):,} objects, not about {len(some):,}")
+            result += [oid for oid, flag in zip(some, flags, strict=True) if flag == "1"]
+        return result
 
     def objects(self, oids: Sequence[Oid]) -> Iterator[Stored]:
         wanted = dict.fromkeys(oids)
@@ -94,6 +97,7 @@ class WireEndpoint:
             for pack in packs(source, items, limit=self._pack_bytes, knows=self._knows):
                 if under_way is not None:
                     sent += under_way.result()
+                    self._note_arrived()
                     if progress is not None:
                         progress(sent)
                 under_way = sender.submit(self._sent, pack)
@@ -112,7 +116,7 @@ class WireEndpoint:
         self._wire.close()
 
     def _received(self, oids: list[Oid]) -> list[Stored]:
-        asked = Wanted(messages.to_hex(oids), messages.to_hex(list(self._dictionaries)))
+        asked = Wanted(messages.to_hex(oids), messages.to_hex(self._dictionaries))
         reader = PackReader(self._wire.fetch("objects", asked), f"{self.name}, answer", self._dictionaries.get)
         items: list[Stored] = []
         size = 0
@@ -124,12 +128,25 @@ class WireEndpoint:
             else:
                 items.append(item)
                 size += len(item.payload)
-        reader.expect_end()
         if sum(map(len, self._dictionaries.values())) > MAX_DICTIONARIES:
             raise RemoteError(f"{self.name} has over {MAX_DICTIONARIES:,} bytes of dictionaries")
         return items
 
     def _knows(self, dictionary: Oid) -> bool:
-        if dictionary not in self._known_there and not self.missing([dictionary]):
-            self._known_there.add(dictionary)
-        return dictionary in self._known_there
+        """Say whether a dictionary is known to be there. One that is on its way is not, and comes once more: to ask
+        would take as long as the pack that it is in.
+        """
+        if dictionary in self._known_there:
+            return True
+        if dictionary in self._carried or self.missing([dictionary]):
+            self._carried.add(dictionary)
+            return False
+        self._known_there.add(dictionary)
+        return True
+
+    def _note_arrived(self) -> None:
+        """Find out which of the dictionaries that were on their way are there."""
+        if self._carried:
+            absent = self.missing(list(self._carried))
+            self._known_there.update(self._carried.difference(absent))
+            self._carried = set(absent)

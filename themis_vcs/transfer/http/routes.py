@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 from msgspec import Struct
 
 from themis_vcs.transfer.http.tokens import Scope
-from themis_vcs.transfer.messages import Counts, Moves, Oids, Refs, Wanted
+from themis_vcs.transfer.messages import Counts, Missing, Moves, Oids, Refs, Wanted
 
 JSON: Final = "application/json"
 PACK: Final = "application/vnd.themis.pack"
@@ -40,7 +40,7 @@ ROUTES: Final = (
     Route("GET", "/health", "health", "Is the server there?", None, Health, None),
     Route("GET", "/openapi.json", "openapi", "This description.", None, dict, None),
     Route("GET", "/v1/refs", "refs", "The names and tags, and where they point.", None, Refs),
-    Route("POST", "/v1/missing", "missing", "Which of these objects are not here?", Oids, Oids),
+    Route("POST", "/v1/missing", "missing", "Which of these objects are not here?", Oids, Missing),
     Route("POST", "/v1/objects", "objects", "Some of these objects, as a pack.", Wanted, bytes, "read", (404,)),
     Route("POST", "/v1/packs", "pack", "Store the objects of a pack.", bytes, Counts, "write"),
     Route("POST", "/v1/refs", "move", "Move names and tags, all or none.", Moves, dict[str, str], "write", (409,)),
