@@ -112,7 +112,8 @@ class LmdbBackend(LmdbObjects):
         room = sum(len(frame.data) for frame in prepared.frames) + _ROW_ROOM * (len(rows) + len(prepared.frames))
         added, numbers = self.environment.write(body, room=room, timeout=self._timeout)
         self.compressor.adopt(numbers, prepared.trained)
-        self._damaged.difference_update(frame.oid for frame in prepared.frames)
+        if self._damaged:
+            self._damaged.difference_update(frame.oid for frame in prepared.frames)
         return added
 
     def derivation(self, key: bytes) -> Oid | None:

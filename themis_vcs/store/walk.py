@@ -53,20 +53,34 @@ class Walk(Generic[T]):
             batch = [oid for oid in reversed(stack[start:]) if oid in self._lacking]
             del stack[start:]
             alone: list[Oid] = []
-            above: dict[Oid, T] = {}
-            below: list[Sequence[Oid]] = []
+            above: list[tuple[Oid, Sequence[Oid], T]] = []
             for oid, found, item in self._fetch(batch):
                 if found:
-                    above[oid] = item
-                    below.append(found)
+                    above.append((oid, found, item))
                 else:
                     yield item
                     alone.append(oid)
             self._note(alone)
-            self._ask(chain.from_iterable(below))
-            waiting.append((start, above))
-            # Also what waits already, further down: it is to be given before these.
-            stack.extend(reversed(dict.fromkeys(filter(self._lacking.__contains__, chain.from_iterable(below)))))
+            self._ask(chain.from_iterable(found for _, found, _ in above))
+            for items, below in reversed(list(self._groups(above))):
+                waiting.append((len(stack), items))
+                stack.extend(reversed(below))
+
+    def _groups(self, above: Iterable[tuple[Oid, Sequence[Oid], T]]) -> Iterator[tuple[dict[Oid, T], dict[Oid, None]]]:
+        """Yield objects in groups, with what they refer to and is lacking: about as much as is fetched at a time.
+
+        That may be something that waits already, further down: then it is given before these.
+        """
+        items: dict[Oid, T] = {}
+        below: dict[Oid, None] = {}
+        for oid, found, item in above:
+            lacking = dict.fromkeys(filter(self._lacking.__contains__, found))
+            if items and len(below) + len(lacking) > BATCH:
+                yield items, below
+                items, below = {}, {}
+            items[oid] = item
+            below |= lacking
+        yield items, below
 
     def _ask(self, oids: Iterable[Oid]) -> list[Oid]:
         """Return those that nothing was known of and that are lacking, and remember which are not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from math import ceil
 from typing import Final
 
 from themis_vcs.errors import Rejected
@@ -12,6 +12,7 @@ from themis_vcs.model.objects import Dictionary, Step, is_step, load
 from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Foreign, Stored
 from themis_vcs.store.group import MAX_BYTES, MAX_OBJECTS
+from themis_vcs.store.objects import steps
 from themis_vcs.store.repository import Repository
 from themis_vcs.store.tombstones import ref_of, story
 from themis_vcs.transfer.kinds import Kinds
@@ -68,8 +69,9 @@ class Intake:
     def flush(self) -> None:
         """Store what was added so far; when this returns it is durable. WrongKind: then nothing of it is stored."""
         self._kinds.settle()
-        pending = iter(self._group.values())
-        while group := list(islice(pending, MAX_OBJECTS)):
+        # A few objects more than fit in a group would cost as much as another full one.
+        groups = max(1, round(len(self._group) / MAX_OBJECTS))
+        for group in steps(self._group.values(), max(1, ceil(len(self._group) / groups))):
             derived = {self._keys[oid]: oid for each in group if (oid := each.frame.oid) in self._keys}
             self.new += self._target.take_in(derived, foreign=group)
         self._group, self._keys, self._bytes = {}, {}, 0

@@ -11,10 +11,12 @@ from themis_vcs.model.oid import Oid
 from themis_vcs.store.backend import Stored
 from themis_vcs.store.frames import compress, raw
 from themis_vcs.transfer.endpoint import Source
-from themis_vcs.transfer.pack import PackWriter, within_ratio
+from themis_vcs.transfer.pack import MAX_BYTES, PackWriter, within_ratio
 
 PACK_BYTES: Final = 4 << 20
 """A pack that has become as large as this is ended."""
+FIRST_BYTES: Final = 1 << 20
+"""And the first one as this, where the other side has nothing to do before it comes."""
 
 
 def packs(
@@ -22,18 +24,22 @@ def packs(
     items: Iterable[Stored],
     *,
     limit: int = PACK_BYTES,
+    first: int = MAX_BYTES,
     knows: Callable[[Oid], bool] = lambda oid: False,
     sink: Callable[[], BinaryIO] = io.BytesIO,
 ) -> Iterator[BinaryIO]:
     """Yield objects, children first, in as few packs of about `limit` bytes as it takes; each stands at its start.
 
-    Dictionaries that the receiver `knows` are only named. A pack is written to what `sink` opens; the caller closes it.
+    If the `first` is to be smaller, each may be twice as large as the one before. Dictionaries that the receiver
+    `knows` are only named. A pack is written to what `sink` opens; the caller closes it.
     """
     begun: tuple[PackWriter, BinaryIO] | None = None
+    room = min(first, limit)
     try:
         for item in items:
-            if begun is not None and (begun[0].size >= limit or not begun[0].takes(item.frame)):
+            if begun is not None and (begun[0].size >= room or not begun[0].takes(item.frame)):
                 finished, begun = _finished(*begun), None
+                room = min(2 * room, limit)
                 yield finished
             if begun is None:
                 file = sink()

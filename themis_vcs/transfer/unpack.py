@@ -168,8 +168,9 @@ class PackReader:
 
     def _after_the_records(self) -> None:
         index = self.offset
-        for some in steps(sorted(self._places.items())):
-            self._same(b"".join(pack.ENTRY.pack(*entry) for entry in some), "the index")
+        places = self._places
+        for some in steps(sorted(places)):
+            self._same(b"".join([pack.ENTRY.pack(oid, places[oid]) for oid in some]), "the index")
         for place in self._dictionary_places:
             self._same(pack.OFFSET.pack(place), "the list of dictionaries")
         counts = len(self._places), len(self._dictionaries)

@@ -15,7 +15,7 @@ from themis_vcs.store.objects import steps
 from themis_vcs.transfer import messages
 from themis_vcs.transfer.endpoint import SHARED, Progress, Source, Transferred, check_shared
 from themis_vcs.transfer.messages import ANSWER_BYTES, Counts, Missing, Oids, Refs, Wanted
-from themis_vcs.transfer.send import PACK_BYTES, packs
+from themis_vcs.transfer.send import FIRST_BYTES, PACK_BYTES, packs
 from themis_vcs.transfer.unpack import PackReader
 
 MAX_DICTIONARIES: Final = 64 << 20
@@ -94,7 +94,7 @@ class WireEndpoint:
         under_way: Future[Transferred] | None = None
         # While one pack is on its way and stored there, the next one is made here.
         with ThreadPoolExecutor(1) as sender:
-            for pack in packs(source, items, limit=self._pack_bytes, knows=self._knows):
+            for pack in packs(source, items, limit=self._pack_bytes, first=FIRST_BYTES, knows=self._knows):
                 if under_way is not None:
                     sent += under_way.result()
                     self._note_arrived()
