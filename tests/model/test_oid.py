@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from blake3 import blake3
 from hypothesis import given
@@ -16,6 +18,13 @@ from themis_vcs.model.oid import is_prefix, oid_of, parse_oid
 def test_oid_is_blake3_under_the_context_of_objects(payload: bytes) -> None:
     """OID-1"""
     assert oid_of(payload) == blake3(payload, derive_key_context="themis_vcs 2026-11-23 object v1").digest()
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    payloads = [bytes([number]) * 50_000 for number in range(200)]
+    expected = [oid_of(payload) for payload in payloads]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(oid_of, payloads * 5)) == expected * 5
 
 
 @given(oids)

@@ -50,10 +50,13 @@ class Frame(Struct, frozen=True, gc=False):
     def size(self) -> int:
         return HEADER_BYTES + len(self.data)
 
+    @property
+    def header(self) -> bytes:
+        return _HEADER.pack(self.oid, self.codec, self.dictionary, self.raw_length, len(self.data))
+
     def pack(self) -> bytes:
         """Return the frame's bytes as they lie in a segment."""
-        data = self.data
-        return _HEADER.pack(self.oid, self.codec, self.dictionary, self.raw_length, len(data)) + data
+        return self.header + self.data
 
     def renumbered(self, dictionary: int) -> Frame:
         """Return the frame for a place where its dictionary has another number."""
@@ -135,7 +138,8 @@ def payload_of(frame: Frame, lookup: DictionaryLookup) -> bytes:
             claims = zstandard.get_frame_parameters(data)
             if claims.content_size != raw_length or claims.window_size > MAX_WINDOW:
                 raise Corrupt(f"object {oid.hex()} is damaged: its frame states another size", oid=oid)
-            payload = _decompressor(frame.dictionary, lookup).decompress(data, allow_extra_data=False)
+            # By their places, since names would take a tenth more time: no limit, one frame, and nothing after it.
+            payload = _decompressor(frame.dictionary, lookup).decompress(data, 0, False, False)
         except zstandard.ZstdError as error:
             raise Corrupt(f"object {oid.hex()} is damaged: {error}", oid=oid) from error
     if len(payload) != raw_length:

@@ -148,9 +148,6 @@ class Repository(View):
         if full:
             self.flush()
 
-    def missing(self, oids: Iterable[Oid]) -> list[Oid]:
-        return super().missing(oids) if self._group or self._leaving else self.backend.missing(oids)
-
     def flush(self) -> None:
         """Write what was put so far; when this returns it is durable. What cannot be written is kept."""
         self._write((), Batch())

@@ -207,14 +207,14 @@ def append(writer: Writer, new: Sequence[Frame]) -> None:
     parts: list[bytes] = []
     size = 0
     for frame in new:
-        data = frame.pack()
-        if size and size + len(data) > SEGMENT_BYTES:
+        length = frame.size
+        if size and size + length > SEGMENT_BYTES:
             number += 1
             writer.put(SEGMENTS, _NUMBER.pack(number), b"".join(parts), append=True)
             parts, size = [], 0
         entries.append(row_of(frame.oid, (number + 1, size)))
-        parts.append(data)
-        size += len(data)
+        parts += frame.header, frame.data
+        size += length
     if parts:
         writer.put(SEGMENTS, _NUMBER.pack(number + 1), b"".join(parts), append=True)
     writer.cursor(INDEX).putmulti([(INDEX_KEY, row) for row in sorted(entries)])
