@@ -41,7 +41,8 @@ class Walk(Generic[T]):
     def reach(self, roots: Iterable[Oid]) -> Iterator[T]:
         """Yield what the roots reach and is lacking. What it yields is to be taken before the next call."""
         stack = self._ask(roots)[::-1]
-        waiting: list[tuple[int, dict[Oid, T]]] = []  # Each of them for the stack to become as low as it was.
+        # Objects, and how high the stack is when all that they refer to has been given.
+        waiting: list[tuple[int, dict[Oid, T]]] = []
         while stack or waiting:
             floor = waiting[-1][0] if waiting else 0
             if len(stack) == floor:
@@ -69,7 +70,7 @@ class Walk(Generic[T]):
     def _groups(self, above: Iterable[tuple[Oid, Sequence[Oid], T]]) -> Iterator[tuple[dict[Oid, T], dict[Oid, None]]]:
         """Yield objects in groups, with what they refer to and is lacking: about as much as is fetched at a time.
 
-        That may be something that waits already, further down: then it is given before these.
+        That may wait already, further down: it is fetched again then, and given before these.
         """
         items: dict[Oid, T] = {}
         below: dict[Oid, None] = {}
@@ -96,6 +97,7 @@ class Walk(Generic[T]):
         return absent
 
     def _note(self, given: Collection[Oid]) -> None:
+        """Note that objects have been given."""
         self._lacking.difference_update(given)
         self._there.update(given)
         self._forget()

@@ -26,8 +26,8 @@ class Arrival(NamedTuple):
 def receive(stream: Readable, target: Repository, source: str = "pack") -> Arrival:
     """Store the objects of the pack that is the rest of `stream`, and index what its steps derive.
 
-    MalformedPack, FormatError; MissingReference if something is neither in
-    the pack nor here; WrongKind if it is not what it is referred to as. Then nothing is stored.
+    MalformedPack, FormatError; MissingReference if something is neither in the pack nor here; WrongKind if it is not
+    what it is referred to as. Then nothing is stored.
     """
     reader = PackReader(stream, source, lambda oid: target.read(oid) if target.has(oid) else None)
     intake = Intake(target, reader.dictionary, whole=True)
