@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from themis_vcs.model.oid import Oid
@@ -59,6 +59,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[list[int]], int, list[list[int]]]:
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 4_096])
 @pytest.mark.parametrize("remembered", [None, 1, 5])
+@settings(max_examples=300)
 @given(made=worlds())
 def test_each_comes_once_and_after_what_it_refers_to(
     made: tuple[list[list[int]], int, list[list[int]]], batch: int, remembered: int | None
@@ -73,6 +74,7 @@ def test_each_comes_once_and_after_what_it_refers_to(
                 assert world.there.union(world.taken).issuperset(world.graph[oid])
                 world.taken.append(oid)
     assert len(set(world.taken)) == len(world.taken)
+    assert len(set(world.fetched)) == len(world.fetched)
     assert set(world.taken) == world.reached([root for roots in calls for root in roots])
 
 

@@ -6,7 +6,6 @@ Not responsible for the bytes themselves (`codec`), nor for finding what an abbr
 from __future__ import annotations
 
 import re
-import threading
 from functools import lru_cache
 from struct import Struct
 from typing import TypeAlias
@@ -22,23 +21,13 @@ OID_BYTES = 32
 MIN_PREFIX = 4
 CONTEXT = "themis_vcs 2026-11-23 object v1"
 
+_HASHER = blake3(derive_key_context=CONTEXT)
 _HEX = re.compile(r"[0-9a-f]+", re.ASCII)
-
-
-class _PerThread(threading.local):
-    """A hasher that is used again: to make one takes as long as to hash 300 bytes."""
-
-    def __init__(self) -> None:
-        self.hasher = blake3(derive_key_context=CONTEXT)
-
-
-_thread = _PerThread()
 
 
 def oid_of(payload: bytes) -> Oid:
     """Return the id of an object's canonical payload: BLAKE3 in derive-key mode, 32 bytes (OID-1)."""
-    hasher = _thread.hasher
-    hasher.reset()
+    hasher = _HASHER.copy()
     hasher.update(payload)
     return hasher.digest()
 

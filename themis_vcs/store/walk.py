@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from itertools import chain, filterfalse
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from themis_vcs.model.oid import Oid
 
@@ -19,6 +19,17 @@ T = TypeVar("T")
 Fetch = Callable[[Sequence[Oid]], Iterable[tuple[Oid, Sequence[Oid], T]]]
 """From oids to these objects: of each its oid, the oids that it refers to, and what is to be yielded."""
 Missing = Callable[[Sequence[Oid]], list[Oid]]
+
+
+_Items: TypeAlias = dict[Oid, tuple[Sequence[Oid], T]]
+"""Objects that were fetched and wait for others: what each refers to, and what is to be yielded."""
+
+
+class _Group(NamedTuple, Generic[T]):
+    """Objects that are given when the stack is as low as `height`: all they refer to has been given, or is of them."""
+
+    height: int
+    items: _Items[T]
 
 
 class Walk(Generic[T]):
@@ -37,51 +48,79 @@ class Walk(Generic[T]):
         self._there: set[Oid] = set()
         self._there_before: Set[Oid] = there
         self._lacking: set[Oid] = set()
+        self._waiting: set[Oid] = set()
 
     def reach(self, roots: Iterable[Oid]) -> Iterator[T]:
         """Yield what the roots reach and is lacking. What it yields is to be taken before the next call."""
         stack = self._ask(roots)[::-1]
-        # Objects, and how high the stack is when all that they refer to has been given.
-        waiting: list[tuple[int, dict[Oid, T]]] = []
-        while stack or waiting:
-            floor = waiting[-1][0] if waiting else 0
+        groups: list[_Group[T]] = []
+        while stack or groups:
+            floor = groups[-1].height if groups else 0
             if len(stack) == floor:
-                items = waiting.pop()[1]
-                yield from (item for oid, item in items.items() if oid in self._lacking)
+                items = groups.pop().items
+                yield from _in_order(items)
                 self._note(items)
                 continue
             start = max(floor, len(stack) - BATCH)
-            batch = [oid for oid in reversed(stack[start:]) if oid in self._lacking]
+            wanted = dict.fromkeys(reversed(stack[start:]))
             del stack[start:]
+            batch = [oid for oid in wanted if oid in self._lacking and oid not in self._waiting]
+            above: _Items[T] = {}
             alone: list[Oid] = []
-            above: list[tuple[Oid, Sequence[Oid], T]] = []
             for oid, found, item in self._fetch(batch):
                 if found:
-                    above.append((oid, found, item))
+                    above[oid] = found, item
                 else:
                     yield item
                     alone.append(oid)
             self._note(alone)
-            self._ask(chain.from_iterable(found for _, found, _ in above))
-            for items, below in reversed(list(self._groups(above))):
-                waiting.append((len(stack), items))
-                stack.extend(reversed(below))
+            self._wait(above, stack, groups)
 
-    def _groups(self, above: Iterable[tuple[Oid, Sequence[Oid], T]]) -> Iterator[tuple[dict[Oid, T], dict[Oid, None]]]:
+    def _wait(self, above: _Items[T], stack: list[Oid], groups: list[_Group[T]]) -> None:
+        """Let objects wait, and put what they refer to and is lacking onto the stack, unless it waits as well."""
+        self._ask(chain.from_iterable(found for found, _ in above.values()))
+        self._waiting.update(above)
+        met = self._waiting.intersection(chain.from_iterable(found for found, _ in above.values()))
+        if not met:
+            for group, below in reversed(list(self._parted(above))):
+                groups.append(_Group(len(stack), group))
+                stack.extend(reversed(below))
+            return
+        height = len(stack)
+        lacking = filter(self._lacking.__contains__, chain.from_iterable(found for found, _ in above.values()))
+        stack.extend(oid for oid in reversed(dict.fromkeys(lacking)) if oid not in self._waiting)
+        # All that waits from the lowest of those on becomes one group. The fewer go to the more, here and there, which
+        # takes little time however often it happens.
+        met = met.difference(above)
+        while met:
+            height, group = groups.pop()
+            if len(group) < len(met):
+                met.difference_update(group)
+            else:
+                met = met.difference(group)
+            if len(above) < len(group):
+                above, group = group, above
+            above.update(group)
+        groups.append(_Group(height, above))
+
+    def _parted(self, above: _Items[T]) -> Iterator[tuple[_Items[T], list[Oid]]]:
         """Yield objects in groups, with what they refer to and is lacking: about as much as is fetched at a time.
 
-        That may wait already, further down: it is fetched again then, and given before these.
+        What the objects of several groups refer to comes with the first of these.
         """
-        items: dict[Oid, T] = {}
-        below: dict[Oid, None] = {}
-        for oid, found, item in above:
-            lacking = dict.fromkeys(filter(self._lacking.__contains__, found))
-            if items and len(below) + len(lacking) > BATCH:
-                yield items, below
-                items, below = {}, {}
-            items[oid] = item
-            below |= lacking
-        yield items, below
+        group: _Items[T] = {}
+        below: list[Oid] = []
+        seen: set[Oid] = set()
+        for oid, (found, item) in above.items():
+            new = filterfalse(seen.__contains__, filter(self._lacking.__contains__, found))
+            lacking = dict.fromkeys(new)
+            if group and len(below) + len(lacking) > BATCH:
+                yield group, below
+                group, below = {}, []
+            group[oid] = found, item
+            below += lacking
+            seen.update(lacking)
+        yield group, below
 
     def _ask(self, oids: Iterable[Oid]) -> list[Oid]:
         """Return those that nothing was known of and that are lacking, and remember which are not."""
@@ -99,6 +138,7 @@ class Walk(Generic[T]):
     def _note(self, given: Collection[Oid]) -> None:
         """Note that objects have been given."""
         self._lacking.difference_update(given)
+        self._waiting.difference_update(given)
         self._there.update(given)
         self._forget()
 
@@ -106,3 +146,20 @@ class Walk(Generic[T]):
         """Let go of what was remembered first, if there is too much."""
         if self._remembered is not None and len(self._there) >= self._remembered:
             self._there_before, self._there = self._there, set()
+
+
+def _in_order(items: _Items[T]) -> Iterator[T]:
+    """Yield each after those of them that it refers to."""
+    left = set(items)
+    stack = list(reversed(items))
+    while stack:
+        oid = stack[-1]
+        found, item = items[oid]
+        before = [each for each in found if each in left] if oid in left else []
+        if before:
+            stack.extend(reversed(before))
+            continue
+        if oid in left:
+            left.remove(oid)
+            yield item
+        stack.pop()
