@@ -38,7 +38,8 @@ class Walk(Generic[T]):
     `missing` says which of some oids are lacking, `fetch` gives these objects. Both are called for many at a time, so
     that a level costs few round trips. The deepest are taken first, so memory is bounded: what waits for others is
     about a batch per level, with the oids that it refers to. An oid is remembered until at least `remembered` others
-    have come; one that was forgotten is asked about again. `there` are objects that are known not to be lacking.
+    have come; one that was forgotten is asked about again. `there` are objects that are known not to be lacking. A walk
+    that was broken off cannot be used again.
     """
 
     def __init__(
@@ -112,8 +113,7 @@ class Walk(Generic[T]):
         below: list[Oid] = []
         seen: set[Oid] = set()
         for oid, (found, item) in above.items():
-            new = filterfalse(seen.__contains__, filter(self._lacking.__contains__, found))
-            lacking = dict.fromkeys(new)
+            lacking = dict.fromkeys(filterfalse(seen.__contains__, filter(self._lacking.__contains__, found)))
             if group and len(below) + len(lacking) > BATCH:
                 yield group, below
                 group, below = {}, []
