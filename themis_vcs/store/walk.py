@@ -21,8 +21,8 @@ Fetch = Callable[[Sequence[Oid]], Iterable[tuple[Oid, Sequence[Oid], T]]]
 Missing = Callable[[Sequence[Oid]], list[Oid]]
 
 
-_Items: TypeAlias = dict[Oid, tuple[Sequence[Oid], T]]
-"""Objects that were fetched and wait for others: what each refers to, and what is to be yielded."""
+_Items: TypeAlias = dict[Oid, tuple[list[Oid], T]]
+"""Objects that were fetched and wait: what each refers to that was lacking then, and what is to be yielded."""
 
 
 class _Group(NamedTuple, Generic[T]):
@@ -66,30 +66,31 @@ class Walk(Generic[T]):
             wanted = dict.fromkeys(reversed(stack[start:]))
             del stack[start:]
             batch = [oid for oid in wanted if oid in self._lacking and oid not in self._waiting]
-            above: _Items[T] = {}
+            above: list[tuple[Oid, Sequence[Oid], T]] = []
             alone: list[Oid] = []
             for oid, found, item in self._fetch(batch):
                 if found:
-                    above[oid] = found, item
+                    above.append((oid, found, item))
                 else:
                     yield item
                     alone.append(oid)
             self._note(alone)
-            self._wait(above, stack, groups)
+            self._ask(chain.from_iterable(found for _, found, _ in above))
+            lacking = self._lacking.__contains__
+            self._wait({oid: (list(filter(lacking, found)), item) for oid, found, item in above}, stack, groups)
 
     def _wait(self, above: _Items[T], stack: list[Oid], groups: list[_Group[T]]) -> None:
         """Let objects wait, and put what they refer to and is lacking onto the stack, unless it waits as well."""
-        self._ask(chain.from_iterable(found for found, _ in above.values()))
         self._waiting.update(above)
-        met = self._waiting.intersection(chain.from_iterable(found for found, _ in above.values()))
+        met = self._waiting.intersection(chain.from_iterable(below for below, _ in above.values()))
         if not met:
-            for group, below in reversed(list(self._parted(above))):
+            for group, below in reversed(list(_parted(above))):
                 groups.append(_Group(len(stack), group))
                 stack.extend(reversed(below))
             return
         height = len(stack)
-        lacking = filter(self._lacking.__contains__, chain.from_iterable(found for found, _ in above.values()))
-        stack.extend(oid for oid in reversed(dict.fromkeys(lacking)) if oid not in self._waiting)
+        lacking = dict.fromkeys(chain.from_iterable(below for below, _ in above.values()))
+        stack.extend(oid for oid in reversed(lacking) if oid not in self._waiting)
         # All that waits from the lowest of those on becomes one group. The fewer go to the more, here and there, which
         # takes little time however often it happens.
         met = met.difference(above)
@@ -103,24 +104,6 @@ class Walk(Generic[T]):
                 above, group = group, above
             above.update(group)
         groups.append(_Group(height, above))
-
-    def _parted(self, above: _Items[T]) -> Iterator[tuple[_Items[T], list[Oid]]]:
-        """Yield objects in groups, with what they refer to and is lacking: about as much as is fetched at a time.
-
-        What the objects of several groups refer to comes with the first of these.
-        """
-        group: _Items[T] = {}
-        below: list[Oid] = []
-        seen: set[Oid] = set()
-        for oid, (found, item) in above.items():
-            lacking = dict.fromkeys(filterfalse(seen.__contains__, filter(self._lacking.__contains__, found)))
-            if group and len(below) + len(lacking) > BATCH:
-                yield group, below
-                group, below = {}, []
-            group[oid] = found, item
-            below += lacking
-            seen.update(lacking)
-        yield group, below
 
     def _ask(self, oids: Iterable[Oid]) -> list[Oid]:
         """Return those that nothing was known of and that are lacking, and remember which are not."""
@@ -146,6 +129,25 @@ class Walk(Generic[T]):
         """Let go of what was remembered first, if there is too much."""
         if self._remembered is not None and len(self._there) >= self._remembered:
             self._there_before, self._there = self._there, set()
+
+
+def _parted(above: _Items[T]) -> Iterator[tuple[_Items[T], list[Oid]]]:
+    """Yield objects in groups, with what they refer to: about as much as is fetched at a time.
+
+    What the objects of several groups refer to comes with the first of these.
+    """
+    group: _Items[T] = {}
+    below: list[Oid] = []
+    seen: set[Oid] = set()
+    for oid, (lacking, item) in above.items():
+        new = dict.fromkeys(filterfalse(seen.__contains__, lacking))
+        if group and len(below) + len(new) > BATCH:
+            yield group, below
+            group, below = {}, []
+        group[oid] = lacking, item
+        below += new
+        seen.update(new)
+    yield group, below
 
 
 def _in_order(items: _Items[T]) -> Iterator[T]:
