@@ -52,6 +52,7 @@ class Frame(Struct, frozen=True, gc=False):
 
     @property
     def header(self) -> bytes:
+        """The frame's bytes before its data."""
         return _HEADER.pack(self.oid, self.codec, self.dictionary, self.raw_length, len(self.data))
 
     def pack(self) -> bytes:

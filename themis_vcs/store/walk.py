@@ -80,30 +80,27 @@ class Walk(Generic[T]):
             self._wait({oid: (list(filter(lacking, found)), item) for oid, found, item in above}, stack, groups)
 
     def _wait(self, above: _Items[T], stack: list[Oid], groups: list[_Group[T]]) -> None:
-        """Let objects wait, and put what they refer to and is lacking onto the stack, unless it waits as well."""
+        """Let objects wait, and put what they refer to and is lacking onto the stack."""
         self._waiting.update(above)
-        met = self._waiting.intersection(chain.from_iterable(below for below, _ in above.values()))
-        if not met:
-            for group, below in reversed(list(_parted(above))):
-                groups.append(_Group(len(stack), group))
-                stack.extend(reversed(below))
-            return
+        met = self._waiting.intersection(chain.from_iterable(lacking for lacking, _ in above.values()))
+        for items, below in reversed(list(_parted(above))):
+            groups.append(_Group(len(stack), items))
+            stack.extend(reversed(below))
+        # What refers to something that waits is given with it, and so is all that waits above that.
+        together: _Items[T] = {}
         height = len(stack)
-        lacking = dict.fromkeys(chain.from_iterable(below for below, _ in above.values()))
-        stack.extend(oid for oid in reversed(lacking) if oid not in self._waiting)
-        # All that waits from the lowest of those on becomes one group. The fewer go to the more, here and there, which
-        # takes little time however often it happens.
-        met = met.difference(above)
         while met:
-            height, group = groups.pop()
-            if len(group) < len(met):
-                met.difference_update(group)
+            height, items = groups.pop()
+            if len(items) < len(met):
+                met.difference_update(items)
             else:
-                met = met.difference(group)
-            if len(above) < len(group):
-                above, group = group, above
-            above.update(group)
-        groups.append(_Group(height, above))
+                met = met.difference(items)
+            # The fewer go to the more, here as there: then it takes little time however often it happens.
+            if len(together) < len(items):
+                together, items = items, together
+            together.update(items)
+        if together:
+            groups.append(_Group(height, together))
 
     def _ask(self, oids: Iterable[Oid]) -> list[Oid]:
         """Return those that nothing was known of and that are lacking, and remember which are not."""

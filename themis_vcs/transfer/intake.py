@@ -71,7 +71,7 @@ class Intake:
         self._kinds.settle()
         # A few objects more than fit in a group would cost as much as another full one.
         groups = max(1, round(len(self._group) / MAX_OBJECTS))
-        for group in steps(self._group.values(), max(1, ceil(len(self._group) / groups))):
+        for group in steps(self._group.values(), ceil(len(self._group) / groups)):
             derived = {self._keys[oid]: oid for each in group if (oid := each.frame.oid) in self._keys}
             self.new += self._target.take_in(derived, foreign=group)
         self._group, self._keys, self._bytes = {}, {}, 0

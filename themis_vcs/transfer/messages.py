@@ -22,8 +22,8 @@ ANSWER_BYTES: Final = 16 << 20
 
 Hex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 _DIGITS: Final = 64 * MAX_OIDS
-Hexes = Annotated[str, Meta(max_length=_DIGITS, extra_json_schema={"pattern": "^([0-9a-f]{64})*$"})]
-"""Oids end to end. To look at the digits of all of them together takes a hundredth of the time of one by one."""
+Joined = Annotated[str, Meta(max_length=_DIGITS, extra_json_schema={"pattern": "^([0-9a-f]{64})*$"})]
+"""Oids end to end: to take them apart one by one, each checked by a pattern, took five times as long."""
 Flags = Annotated[str, Meta(max_length=MAX_OIDS, extra_json_schema={"pattern": "^[01]*$"})]
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class Refs(Struct, frozen=True):
 class Oids(Struct, frozen=True, forbid_unknown_fields=True):
     """The question `missing`."""
 
-    oids: Hexes
+    oids: Joined
 
     def __post_init__(self) -> None:
         _check(self.oids)
@@ -57,8 +57,8 @@ class Missing(Struct, frozen=True, forbid_unknown_fields=True):
 class Wanted(Struct, frozen=True, forbid_unknown_fields=True):
     """The question `objects`."""
 
-    oids: Annotated[Hexes, Meta(min_length=64)]
-    dictionaries: Hexes = ""
+    oids: Annotated[Joined, Meta(min_length=64)]
+    dictionaries: Joined = ""
 
     def __post_init__(self) -> None:
         _check(self.oids)

@@ -45,6 +45,7 @@ class PackReader:
         self._at = 0
         """Where in it goes on what was not looked at."""
         self._before = 0
+        """How many bytes of the pack were before it."""
         self._places: dict[Oid, int] = {}
         self._dictionaries: list[zstandard.ZstdCompressionDict] = []
         self._dictionary_places: list[int] = []
@@ -176,11 +177,12 @@ class PackReader:
         counts = len(self._places), len(self._dictionaries)
         self._same(pack.TRAILER.pack(*counts, index, pack.CLOSING), "the trailer")
         self._hash_up()
-        self.hash = self._hash.digest(length=pack.HASH_BYTES)
-        if self._take(pack.HASH_BYTES) != self.hash:
+        digest = self._hash.digest(length=pack.HASH_BYTES)
+        if self._take(pack.HASH_BYTES) != digest:
             raise self._malformed(self.offset - pack.HASH_BYTES, "the bytes of the pack do not hash to its name")
         if self._at < len(self._data) or self._stream.read(1):
             raise self._malformed(self.offset, "more bytes follow the end of the pack")
+        self.hash = digest
 
     def _same(self, expected: bytes, what: str) -> None:
         start = self.offset
