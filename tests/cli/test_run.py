@@ -133,6 +133,12 @@ def test_the_environment_names_the_store_and_the_flag_wins(project: Project, tmp
     assert (by_flag["objects"] > 0, by_flag["chosen_by"]) == (True, "--store")
 
 
+def test_a_directory_with_a_store_in_it_is_none_itself(project: Project) -> None:
+    done = project("--store", str(project.path), "status")
+    assert done.status == 10
+    assert f"there is one at {project.path / '.themis'}" in done.err
+
+
 def test_all_problems_of_an_experiment_are_listed(project: Project) -> None:
     settings = ("--set", "generation.generator=mine:anwser", "--set", 'evaluation.metrics=["builtin/f2"]')
     done = project("run", "main.toml", *settings, "--json")

@@ -266,6 +266,7 @@ def test_results_go_without_what_was_observed_beside_them(there: Project, tmp_pa
         (("push", ".", "--force", "--force-with-lease"), 2, "exclude each other"),
         (("fetch", ".", "nothing-like-it"), 11, "no name or tag 'nothing-like-it'"),
         (("clone", "/nowhere/at/all"), 10, "no store at"),
+        (("clone", "https://me:secret@host/path"), 2, "-c token-env=VAR"),
         (("clone", ".", "."), 2, "not empty"),
         (("ls-remote", "host:-x"), 2, "cannot begin with '-'"),
         (("ls-remote", "ssh://-oProxyCommand=x/path"), 2, "cannot be the name of a host"),

@@ -65,7 +65,7 @@ def parse(text: str) -> Address:
     if parts.password is not None or parts.query or parts.fragment or (parts.username and kind != "ssh"):
         raise UsageError(
             f"{_shown(text)} has a credential or a query in it; addresses are stored and shown",
-            hint="say where the credential is, as with --token-env NAME; ssh asks its agent",
+            hint="say where it is: `remote add` takes --token-env VAR, `clone` -c token-env=VAR; ssh asks its agent",
         )
     if kind == "ssh":
         return _ssh(text, parts.username, parts.hostname or "", port, unquote(parts.path))

@@ -65,7 +65,9 @@ class Layout:
             with self.format.open("rb") as file:
                 line = file.read(_LONGEST_FORMAT)
         except (FileNotFoundError, NotADirectoryError):
-            raise NoStore(f"no store at {self.path}", hint="create one with `themis init`") from None
+            inside = self.path / NAME
+            hint = f"there is one at {inside}" if (inside / "format").exists() else "create one with `themis init`"
+            raise NoStore(f"no store at {self.path}", hint=hint) from None
         except OSError as error:
             raise StorageError(f"cannot read {self.format}: {error.strerror}") from error
         match = _FORMAT.fullmatch(line)

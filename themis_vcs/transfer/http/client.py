@@ -31,7 +31,6 @@ PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 10.0
 _CHUNK: Final = 64 << 10
 _REPEAT: Final = "what arrived is kept; repeat the command when the connection is mended"
-_BY_REFERENCE: Final = "give the token by reference, such as env:NAME, in the setting `token` of the remote"
 T = TypeVar("T")
 
 
@@ -221,7 +220,7 @@ def _checked(url: str, *, secret: bool) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError("the URL of the remote does not begin with https://HOST or http://HOST")
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise UsageError("the URL of a remote has no credentials, query or fragment", hint=_BY_REFERENCE)
+        raise UsageError("the URL of a remote has no credentials, query or fragment", hint=problems.HINTS[401])
     if secret and parts.scheme == "http" and not is_loopback(parts.hostname):
         raise UsageError(
             f"a token would go unencrypted to {parts.netloc}", hint="use https, or reach the server through a tunnel"
